@@ -1,0 +1,56 @@
+# Holdfast. Only python3 (with venv and pip), make and git are needed; everything else is installed into this folder.
+.DEFAULT_GOAL := help
+.PHONY: help up down test check bench docs format lock clean
+
+PYTHON ?= python3
+UV := .tools/bin/uv
+BIN := .venv/bin
+EXAMPLE := examples/memory-daemons/holdfast.toml
+
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: .venv/.installed ## Start the eight example daemons and keep them alive
+	@$(BIN)/holdfast up -c $(EXAMPLE)
+
+down: .venv/.installed ## Stop everything that `make up` started
+	@$(BIN)/holdfast down
+
+test: .venv/.installed ## Run all tests
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: .venv/.installed ## Lint, types on three platforms, import layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/mypy --platform darwin
+	@$(BIN)/mypy --platform win32
+	@$(BIN)/lint-imports --no-logo
+
+bench: .venv/.installed ## Measure Holdfast beside its peers; prints a table
+	@$(BIN)/python benchmarks/supervision.py $(ARGS)
+
+docs: .venv/.installed ## Write the reference pages from the code
+	@$(BIN)/python docs/generate.py
+
+format: .venv/.installed ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: $(UV) ## Pin the newest versions that pass
+	@$(UV) pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade \
+	  --group dev pyproject.toml -o constraints.txt
+
+clean: ## Remove what was installed and built here
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+
+$(UV):
+	@echo "Preparing tools (once) ..."
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/pip install --quiet --disable-pip-version-check uv
+
+.venv/.installed: pyproject.toml constraints.txt $(UV)
+	@echo "Installing Holdfast into .venv (once) ..."
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode --editable . --group dev
+	@touch $@

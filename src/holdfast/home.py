@@ -1,0 +1,144 @@
+"""Where things stand on disk: the state folder and the short runtime folder of sockets and pipes."""
+
+import hashlib
+import os
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.errors import Refused
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+RESERVED_NAMES = frozenset(
+    {"supervisor", "watchdog", "hub", "link", "backup", "health", "policy-hits"}
+)
+
+
+def default_home() -> Path:
+    """Return `$HOLDFAST_HOME`, else the state folder this platform prescribes."""
+    chosen = os.environ.get("HOLDFAST_HOME")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local")).expanduser() / "holdfast"
+    if sys.platform == "darwin":
+        return Path("~/Library/Application Support/holdfast").expanduser()
+    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "holdfast"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The state folder; every path Holdfast keeps is named here and nowhere else."""
+
+    root: Path
+
+    @property
+    def supervisor_lock(self) -> Path:
+        """Return the file whose OS lock means: a supervisor runs here."""
+        return self.root / "supervisor.lock"
+
+    @property
+    def config_pointer(self) -> Path:
+        """Return the file that remembers which holdfast.toml this home was brought up with."""
+        return self.root / "config.json"
+
+    @property
+    def runtime_pointer(self) -> Path:
+        """Return the file that remembers the runtime folder, whatever the caller's environment says."""
+        return self.root / "runtime"
+
+    @property
+    def services(self) -> Path:
+        """Return the folder of one state file per service."""
+        return self.root / "services"
+
+    @property
+    def pids(self) -> Path:
+        """Return the folder of pid files for other tools."""
+        return self.root / "pids"
+
+    @property
+    def heartbeats(self) -> Path:
+        """Return the folder of heartbeat files."""
+        return self.root / "heartbeats"
+
+    @property
+    def journal(self) -> Path:
+        """Return the folder of the machine's events."""
+        return self.root / "journal"
+
+    @property
+    def logs(self) -> Path:
+        """Return the folder of captured output and own logs."""
+        return self.root / "logs"
+
+    def service(self, name: str) -> Path:
+        """Return the state file of one service."""
+        return self.services / f"{name}.json"
+
+    def pid(self, name: str) -> Path:
+        """Return the pid file of one service."""
+        return self.pids / f"{name}.pid"
+
+    def log(self, name: str) -> Path:
+        """Return the newest log file of one service."""
+        return self.logs / f"{name}.log"
+
+    def heartbeat(self, name: str) -> Path:
+        """Return the heartbeat file of one service."""
+        return self.heartbeats / f"{name}.json"
+
+    def make(self) -> None:
+        """Create what is missing, private to this user."""
+        for folder in (
+            self.root,
+            self.services,
+            self.pids,
+            self.heartbeats,
+            self.journal,
+            self.logs,
+        ):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+
+    def runtime(self) -> Path:
+        """Return the folder of sockets and pipes: the remembered one, else where a new one belongs."""
+        try:
+            remembered = self.runtime_pointer.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            remembered = ""
+        return Path(remembered) if remembered else self.new_runtime()
+
+    def new_runtime(self) -> Path:
+        """Return a short folder for sockets, bound to this home: AF_UNIX paths end at 107 bytes."""
+        tag = f"holdfast-{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]}"
+        session = os.environ.get("XDG_RUNTIME_DIR")
+        if session and os.access(session, os.W_OK):
+            return Path(session) / tag
+        if sys.platform == "linux" and os.access("/run", os.W_OK):
+            return Path("/run") / tag
+        return Path(tempfile.gettempdir()) / tag
+
+    @property
+    def control_socket(self) -> Path:
+        """Return the socket on which the supervisor takes orders."""
+        return self.runtime() / "control.sock"
+
+
+def make_runtime(folder: Path) -> None:
+    """Create the runtime folder, or take it over when it is ours.
+
+    Raises:
+        Refused: somebody else made it first, or it is not a plain folder.
+    """
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        return
+    found = folder.lstat()
+    if folder.is_symlink() or not folder.is_dir() or found.st_uid != os.geteuid():
+        raise Refused(
+            f"{folder} belongs to somebody else; it was expected to be a folder of this user: remove it or set XDG_RUNTIME_DIR"
+        )
+    folder.chmod(0o711)
