@@ -1,0 +1,1 @@
+"""The wing that keeps things alive: processes, the supervisor, the watchdog."""

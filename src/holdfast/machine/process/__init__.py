@@ -1,0 +1,1 @@
+"""One process and its tree: start it, recognise it, wait for its death, end all of it."""

@@ -1,0 +1,244 @@
+"""Which processes belong to a service, and how a signal reaches all of them and nobody else.
+
+Its main process, the descendants of that, its process group, its session, and whoever carries the instance of the
+service in its environment: a daemonized grandchild has none of the others left.
+"""
+
+import functools
+import os
+import signal
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
+
+from holdfast.clock import boot_id
+from holdfast.machine.process.identity import ProcStat, has_ended, stat
+from holdfast.model.service import Identity
+
+INSTANCE_VARIABLE = "HOLDFAST_INSTANCE"
+
+# A stopped process acts on these only once it goes on.
+_ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGABRT}
+if sys.platform != "win32":
+    _ENDING |= {signal.SIGHUP, signal.SIGQUIT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A process of a service, as seen at one moment."""
+
+    pid: int
+    start_ticks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roots:
+    """What the processes of one service are recognised by.
+
+    `main` leads a group and a session of its own and may be dead; `spared` are processes that are never members,
+    whatever they descend from: the supervisor and the watchdog.
+    """
+
+    main: Identity | None
+    instance: str
+    spared: Set[int] = field(default_factory=frozenset)
+
+
+class Snapshot:
+    """Every process of the machine at one moment; one snapshot serves any number of services."""
+
+    def __init__(
+        self, rows: Mapping[int, ProcStat], instance_of: Callable[[ProcStat], str | None]
+    ) -> None:
+        self.rows = rows
+        self.instance_of = instance_of
+        self._unread: list[ProcStat] | None = None
+        self._by_instance: dict[str, list[ProcStat]] = defaultdict(list)
+
+    @functools.cached_property
+    def by_parent(self) -> Mapping[int, list[ProcStat]]:
+        """Return the children of each process."""
+        return self._indexed(lambda row: row.ppid)
+
+    @functools.cached_property
+    def by_group(self) -> Mapping[int, list[ProcStat]]:
+        """Return the members of each process group."""
+        return self._indexed(lambda row: row.pgid)
+
+    @functools.cached_property
+    def by_session(self) -> Mapping[int, list[ProcStat]]:
+        """Return the members of each session."""
+        return self._indexed(lambda row: row.sid)
+
+    def _indexed(self, key: Callable[[ProcStat], int]) -> Mapping[int, list[ProcStat]]:
+        index: dict[int, list[ProcStat]] = {}
+        for row in self.rows.values():
+            index.setdefault(key(row), []).append(row)
+        return index
+
+    def bearing(self, instance: str, since_ticks: int) -> list[ProcStat]:
+        """Return the processes started for an instance; only those not older than it are asked."""
+        if self._unread is None:
+            self._unread = sorted(self.rows.values(), key=lambda row: row.start_ticks)
+        while self._unread and self._unread[-1].start_ticks >= since_ticks:
+            row = self._unread.pop()
+            found = self.instance_of(row)
+            if found is not None:
+                self._by_instance[found].append(row)
+        return self._by_instance.get(instance, [])
+
+
+class Roster:
+    """Looks at the processes of the machine, and reads the environment of each at most once."""
+
+    def __init__(
+        self,
+        rows: Callable[[], Iterable[ProcStat]] | None = None,
+        instance_of: Callable[[int], str | None] | None = None,
+    ) -> None:
+        self._rows = rows or all_processes
+        self._read_instance = instance_of or instance_of_pid
+        self._instances: dict[tuple[int, int], str | None] = {}
+
+    def look(self) -> Snapshot:
+        """Take a snapshot; about 10 microseconds for each process of the machine."""
+        rows = {row.pid: row for row in self._rows()}
+        self._instances = {
+            key: instance
+            for key, instance in self._instances.items()
+            if (row := rows.get(key[0])) is not None and row.start_ticks == key[1]
+        }
+        return Snapshot(rows, self._instance_of)
+
+    def _instance_of(self, row: ProcStat) -> str | None:
+        key = (row.pid, row.start_ticks)
+        if key not in self._instances:
+            self._instances[key] = self._read_instance(row.pid)
+        return self._instances[key]
+
+
+def members(snapshot: Snapshot, roots: Roots) -> tuple[Member, ...]:
+    """Return the living processes of a service, the main process and its descendants first.
+
+    Zombies are none. Not found: a daemonized process that wiped its environment before anybody looked.
+    """
+    never = {0, 1, os.getpid(), *roots.spared}
+    found: dict[int, ProcStat] = {}
+    waiting = list(_starting_points(snapshot, roots))
+    for row in waiting:  # grows while it is walked
+        if row.pid not in found and row.pid not in never:
+            found[row.pid] = row
+            waiting.extend(snapshot.by_parent.get(row.pid, ()))
+    return tuple(
+        Member(pid=row.pid, start_ticks=row.start_ticks)
+        for row in found.values()
+        if not row.is_gone
+    )
+
+
+def _starting_points(snapshot: Snapshot, roots: Roots) -> Iterator[ProcStat]:
+    main = roots.main
+    if main is None or main.boot_id != boot_id():
+        yield from snapshot.bearing(roots.instance, since_ticks=0)
+        return
+    bearer = snapshot.rows.get(main.pid)
+    if bearer is not None and bearer.start_ticks == main.start_ticks:
+        yield bearer
+        yield from snapshot.by_group.get(main.pid, ())
+        yield from snapshot.by_session.get(main.pid, ())
+    elif bearer is None:
+        yield from _left_behind(snapshot, main, roots.instance)
+    # Else the number has a new bearer. The kernel gives out none that is still in use as a group or session, so
+    # both are empty, or not ours.
+    yield from snapshot.bearing(roots.instance, main.start_ticks)
+
+
+def _left_behind(snapshot: Snapshot, main: Identity, instance: str) -> Iterator[ProcStat]:
+    # The leader is gone, and the number may have been used and left again since: whoever is older than it, or was
+    # started for somebody else, is not meant.
+    for row in (*snapshot.by_group.get(main.pid, ()), *snapshot.by_session.get(main.pid, ())):
+        if row.start_ticks >= main.start_ticks and snapshot.instance_of(row) in {None, instance}:
+            yield row
+
+
+def all_processes() -> Iterator[ProcStat]:
+    """Yield every process that may be looked at."""
+    if sys.platform != "linux":
+        from holdfast.machine.process import portable
+
+        yield from portable.stats()
+        return
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            found = stat(int(name))
+            if found is not None:
+                yield found
+
+
+def instance_of_pid(pid: int) -> str | None:
+    """Return the instance a process was started for; None without one, and when its environment may not be read."""
+    if sys.platform != "linux":
+        from holdfast.machine.process import portable
+
+        return portable.environment(pid).get(INSTANCE_VARIABLE)
+    try:
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as source:
+            entries = b"\0" + source.read()
+    except OSError:
+        return None
+    _, found, rest = entries.partition(b"\0" + INSTANCE_VARIABLE.encode() + b"=")
+    return os.fsdecode(rest.partition(b"\0")[0]) if found else None
+
+
+def group_is_empty(pgid: int) -> bool:
+    """Tell, at the cost of one system call, that a process group has nobody left, not even a zombie.
+
+    False proves nothing: the number may have been used again.
+    """
+    if sys.platform == "win32":
+        return False
+    try:
+        os.killpg(pgid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def signal_member(member: Member, signum: int) -> bool:
+    """Signal a process if it is still the one that was seen; False when it is gone or may not be signalled."""
+    if sys.platform != "linux":
+        from holdfast.machine.process import portable
+
+        return portable.send(member.pid, member.start_ticks, signum)
+    try:
+        pidfd = os.pidfd_open(member.pid)
+    except OSError:
+        return False
+    try:
+        found = stat(member.pid)
+        if found is None or found.start_ticks != member.start_ticks or has_ended(pidfd):
+            return False
+        signal.pidfd_send_signal(pidfd, signum)
+    except OSError:
+        return False
+    finally:
+        os.close(pidfd)
+    return True
+
+
+def signal_tree(tree: Iterable[Member], signum: int) -> int:
+    """Signal all members, and let stopped ones go on where the signal is to end them; return how many got it.
+
+    What starts meanwhile gets nothing: for KILL, look and signal again until nobody is left.
+    """
+    reached = 0
+    for member in tree:
+        if not signal_member(member, signum):
+            continue
+        reached += 1
+        if sys.platform != "win32" and signum in _ENDING:
+            signal_member(member, signal.SIGCONT)
+    return reached

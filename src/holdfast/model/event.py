@@ -1,0 +1,163 @@
+"""What can happen to a service, and what is to be done about it: two closed unions."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from holdfast.model.service import Exit, Identity, Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOrdered:
+    """A person, or `up`, wants the service to run; `forgive` clears what the restart limit has counted."""
+
+    forgive: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopOrdered:
+    """A person wants it down; `kill` skips the asking, `closing` means only Holdfast goes away (the wish stays)."""
+
+    kill: bool = False
+    closing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartOrdered:
+    """The running process is to be replaced; a planned restart neither waits nor counts, one after a fault does."""
+
+    reason: Reason = Reason.MANUAL
+    counted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedsMet:
+    """Everything this service needs is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spawned:
+    """The program was executed."""
+
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpawnFailed:
+    """The program could not be executed; `permanent` when a retry cannot mend it."""
+
+    why: str
+    permanent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """A process left by an earlier supervisor was proved to be this service."""
+
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unproved:
+    """A live pid whose identity cannot be proved: neither started nor signalled."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordStale:
+    """Nothing is left of what the record speaks of: another boot of the machine, or an intent that came to nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exited:
+    """The main process is gone; `identity` says which, so a late word about an old one changes nothing."""
+
+    identity: Identity
+    exit: Exit
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeLooked:
+    """The tree of an ended service was looked at; `left` processes still live."""
+
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elapsed:
+    """The deadline of the state came."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChanged:
+    """The restart rules changed under a waiting service; `process` when what it runs changed too."""
+
+    process: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLost:
+    """The remembered restarts could not be read: automatic restarts wait as if the limit were used up."""
+
+
+ServiceEvent: TypeAlias = (
+    StartOrdered
+    | StopOrdered
+    | RestartOrdered
+    | NeedsMet
+    | Spawned
+    | SpawnFailed
+    | Adopted
+    | Unproved
+    | RecordStale
+    | Exited
+    | TreeLooked
+    | Elapsed
+    | PolicyChanged
+    | HistoryLost
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spawn:
+    """Execute the program under the state's generation and instance, then say Spawned or SpawnFailed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitNeeds:
+    """Say NeedsMet as soon as everything needed is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalTree:
+    """Send a signal to the whole tree, sessions of its own included."""
+
+    signal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookAtTree:
+    """Say TreeLooked now if the tree is empty, else when it is, and never later than the deadline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Write an event into the journal; `facts` are JSON values."""
+
+    kind: str
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+Effect: TypeAlias = Spawn | AwaitNeeds | SignalTree | LookAtTree | Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the journal: `id` is unique and ordered per machine, `at` is seconds since the epoch."""
+
+    id: int
+    at: float
+    kind: str
+    subject: str
+    facts: dict[str, object] = field(default_factory=dict)
