@@ -1,0 +1,1 @@
+"""From holdfast.toml to validated frozen values, with every problem of the file reported at once."""
