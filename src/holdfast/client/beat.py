@@ -1,0 +1,197 @@
+"""Say that this program lives and how it fares: over the notify socket, else in its heartbeat file."""
+
+import json
+import math
+import os
+import sys
+from typing import NoReturn
+
+from holdfast.clock import SystemClock, boot_id
+
+STATUSES = ("healthy", "syncing", "error", "stopped", "running")
+BEATS_IN_A_LEASE = 3
+"""How many beats a lease lasts unless the caller says otherwise; fewer than two are refused."""
+
+FIELDS = frozenset(
+    {"timestamp", "pid", "expires_at", "generation", "boot_id"}
+    | {"status", "interval", "error", "progress"}
+)
+
+
+def beat(
+    status: str = "healthy",
+    error: str | None = None,
+    progress: float | None = None,
+    *,
+    service: str | None = None,
+    interval: float = 30.0,
+    lease: float | None = None,
+    **extra: object,
+) -> bool:
+    """Tell that this program lives, and return whether somebody could be told.
+
+    Inside a service the beat goes to the supervisor and never waits; while nobody takes it, it goes to
+    `heartbeats/<service>.json`, as it does outside a service. `interval` and `lease` are seconds; without a
+    lease one beat is believed for three intervals. `extra` stands beside the fixed fields.
+
+    Raises:
+        UsageError: an unknown status, a bad name or lease, an extra field that is taken or has no JSON form.
+        StateError: outside a service, the heartbeat file could not be written. Inside one the answer is False:
+            a service is not to end because a disk is full.
+    """
+    lease = BEATS_IN_A_LEASE * interval if lease is None else lease
+    _check_status(status)
+    _check_times(interval, lease, progress)
+    _check_extra(extra)
+    own = os.environ.get("HOLDFAST_SERVICE")
+    fields: dict[str, object] = {
+        "status": status,
+        "interval": interval,
+        "error": None if error is None else str(error),
+        "progress": progress,
+    }
+    if service in (None, own) and notify(*_notification(fields, extra)):
+        return True
+    return _record(service or own, {**fields, **extra}, lease)
+
+
+def ready(status: str | None = None) -> bool:
+    """Tell the supervisor, or systemd, that this program can do its work; False when nobody listens."""
+    return notify("READY=1", *_status_line(status))
+
+
+def stopping(status: str | None = None) -> bool:
+    """Tell the supervisor, or systemd, that this program is about to end; False when nobody listens."""
+    return notify("STOPPING=1", *_status_line(status))
+
+
+def status_text(text: str) -> bool:
+    """Say in one line, for people, what this program is doing; False when nobody listens."""
+    return notify(*_status_line(text))
+
+
+def notify(*lines: str) -> bool:
+    """Send one sd_notify message to `$NOTIFY_SOCKET` and return whether it was taken.
+
+    Never waits: a receiver that is gone, or whose queue is full, has not taken it. The form is that of
+    sd_notify(3): one `NAME=value` a line; an address that begins with @ is an abstract one.
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if sys.platform == "win32" or not address:
+        return False
+    import socket
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        try:
+            sender.sendto(
+                "\n".join(lines).encode("utf-8", "backslashreplace"),
+                "\0" + address[1:] if address.startswith("@") else address,
+            )
+        except OSError:
+            return False
+    return True
+
+
+def _notification(fields: dict[str, object], extra: dict[str, object]) -> list[str]:
+    error = fields["error"]
+    shown = f"{fields['status']}: {error}" if error else str(fields["status"])
+    lines = ["WATCHDOG=1", *_status_line(shown)]
+    lines += [
+        f"X_HOLDFAST_{name.upper()}={_one_line(fields[name])}"
+        for name in ("status", "error", "progress")
+        if fields[name] is not None
+    ]
+    if extra:
+        lines.append(f"X_HOLDFAST_EXTRA={json.dumps(extra)}")
+    return lines
+
+
+def _status_line(text: str | None) -> list[str]:
+    return [] if text is None else [f"STATUS={_one_line(text)}"]
+
+
+def _one_line(text: object) -> str:
+    # A line feed would begin another field.
+    return " ".join(str(text).split())
+
+
+def _record(name: str | None, fields: dict[str, object], lease: float) -> bool:
+    from holdfast.errors import StateError
+    from holdfast.home import NAME
+
+    is_inside = "HOLDFAST_SERVICE" in os.environ or "NOTIFY_SOCKET" in os.environ
+    if name is None and is_inside:
+        return False
+    if name is None or not NAME.fullmatch(name):
+        _refuse(
+            f"{name!r} names no service: write beat(service=...) with lower case letters, digits, - and _"
+        )
+    now = SystemClock().wall()
+    content = {
+        "timestamp": now,
+        "pid": os.getpid(),
+        "expires_at": now + lease,
+        "generation": _generation(name),
+        "boot_id": boot_id(),
+        **fields,
+    }
+    try:
+        _write(name, content)
+    except StateError:
+        if is_inside:
+            return False
+        raise
+    return True
+
+
+def _write(name: str, content: dict[str, object]) -> None:
+    from holdfast import statefile
+    from holdfast.home import Home, default_home
+    from holdfast.statefile.faults import io_error
+
+    home = Home(default_home())
+    path = home.heartbeat(name)
+    try:
+        if not path.parent.is_dir():
+            home.make()
+    except OSError as error:
+        raise io_error(error, str(path), "written") from error
+    statefile.write_json(path, content, durability=statefile.Durability.ATOMIC, mode=0o600)
+
+
+def _generation(name: str) -> int | None:
+    """Return which start of the service this is; None in a program that beats for another."""
+    told = os.environ.get("HOLDFAST_GENERATION", "")
+    return int(told) if told.isdecimal() and name == os.environ.get("HOLDFAST_SERVICE") else None
+
+
+def _check_status(status: str) -> None:
+    if status not in STATUSES:
+        _refuse(f"{status!r} is no status; expected one of: {', '.join(STATUSES)}")
+
+
+def _check_times(interval: float, lease: float, progress: float | None) -> None:
+    if not (interval > 0 and 2 * interval <= lease < math.inf):
+        _refuse(
+            f"interval {interval} s with lease {lease} s; expected a lease of at least two intervals, in seconds"
+        )
+    if progress is not None and not math.isfinite(progress):
+        _refuse(f"progress is {progress}; expected a number, such as how many items are done")
+
+
+def _check_extra(extra: dict[str, object]) -> None:
+    if taken := FIELDS & extra.keys():
+        _refuse(
+            f"{', '.join(sorted(taken))}: filled in by beat() itself; name the extra field otherwise"
+        )
+    try:
+        json.dumps(extra, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        _refuse(f"an extra field of this beat has no JSON form: {error}")
+
+
+def _refuse(message: str) -> NoReturn:
+    from holdfast.errors import UsageError
+
+    raise UsageError(message)
