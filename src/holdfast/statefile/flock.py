@@ -1,0 +1,60 @@
+"""The advisory lock of an open file, as this platform has it: gone with the last copy of the descriptor."""
+
+import errno
+import os
+import sys
+
+if sys.platform == "win32":
+    import msvcrt
+
+    # Locked bytes cannot be read by others, so the lock stands far behind the pid; past the end is fine.
+    _LOCKED_BYTE = 1 << 30
+
+    def lock(fd: int) -> bool:
+        """Take the exclusive lock; False when somebody else has it."""
+        position = os.lseek(fd, 0, os.SEEK_CUR)
+        os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EDEADLK):
+                return False
+            raise
+        finally:
+            os.lseek(fd, position, os.SEEK_SET)
+        return True
+
+    def lock_shared(fd: int) -> bool:
+        """Take the exclusive lock: there are no shared ones here."""
+        return lock(fd)
+
+    def unlock(fd: int) -> None:
+        """Give the lock back."""
+        position = os.lseek(fd, 0, os.SEEK_CUR)
+        os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+        finally:
+            os.lseek(fd, position, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def lock(fd: int) -> bool:
+        """Take the exclusive lock; False when somebody else has it."""
+        return _try(fd, fcntl.LOCK_EX)
+
+    def lock_shared(fd: int) -> bool:
+        """Take a shared lock; False when somebody else has the exclusive one."""
+        return _try(fd, fcntl.LOCK_SH)
+
+    def unlock(fd: int) -> None:
+        """Give the lock back, also in copies of the descriptor that a fork made."""
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+    def _try(fd: int, kind: int) -> bool:
+        try:
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -1,0 +1,269 @@
+"""Locks that die with their process: the sidecar of a state file, and the long-lived lock of a program."""
+
+import _thread
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import TracebackType
+
+from holdfast.clock import Clock, SystemClock
+from holdfast.errors import LockHeld, LockTimeout
+from holdfast.statefile.faults import io_error
+from holdfast.statefile.ops import SAFELY, Ops
+from holdfast.statefile.place import Place, StrPath, open_place
+from holdfast.statefile.system import SYSTEM
+
+LOCK_WAIT_S = 10.0
+
+_FIRST_PAUSE_S = 0.001
+_LONGEST_PAUSE_S = 0.05
+# A new holder writes its pid a few microseconds after it took the lock.
+_PID_WITHIN_LOOKS = 100
+_PROBES_AT_MOST = 1000
+_RECORD_SIZE = 11
+
+# Which sidecars each thread of this process holds, and how often it entered. The pid is in the key
+# because a forked child inherits the table but must not believe it.
+_entered: dict[tuple[int | str, ...], int] = {}
+
+
+class Sidecar:
+    """The lock beside a state file: `.STEM.lock`, never unlinked, since a rename swaps the target's inode.
+
+    Re-entrant for its thread. Not to be held across an `await`: tasks of one loop share a thread.
+    """
+
+    __slots__ = ("_clock", "_fd", "_key", "_ops", "_place", "_wait_for")
+
+    def __init__(
+        self, place: Place, *, wait_for: float = LOCK_WAIT_S, clock: Clock | None = None
+    ) -> None:
+        self._place = place
+        self._ops = place.ops
+        self._wait_for = wait_for
+        self._clock = clock or SystemClock()
+        self._key: tuple[int | str, ...] = ()
+        self._fd: int | None = None
+
+    def __enter__(self) -> "Sidecar":
+        place = self._place
+        self._key = (self._ops.pid(), _thread.get_ident(), place.stem, *place.key)
+        depth = _entered.get(self._key, 0)
+        if depth == 0:
+            self._fd = self._acquire()
+        _entered[self._key] = depth + 1
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        depth = _entered.pop(self._key)
+        if depth > 1:
+            _entered[self._key] = depth - 1
+        if self._fd is not None:
+            _let_go(self._fd, self._ops)
+            self._fd = None
+
+    def _acquire(self) -> int:
+        ops = self._ops
+        flags = os.O_RDWR | os.O_CREAT | SAFELY
+        fd = ops.open(self._place.folder, sidecar_name(self._place.stem), flags, 0o600)
+        try:
+            if not ops.lock(fd):
+                self._wait(fd)
+        except BaseException:
+            with suppress(OSError):
+                ops.close(fd)
+            raise
+        _write_pid(fd, ops)
+        return fd
+
+    def _wait(self, fd: int) -> None:
+        over_at = self._clock.monotonic() + self._wait_for
+        pause = _FIRST_PAUSE_S
+        while not self._ops.lock(fd):
+            if self._clock.monotonic() >= over_at:
+                holder = _read_pid(fd, self._ops)
+                raise LockTimeout(
+                    f"{self._place.path} was not free within {self._wait_for:g} s; "
+                    f"{f'process {holder}' if holder else 'another process'} holds its lock; "
+                    "wait for it or end it, then try again",
+                    path=self._place.path,
+                )
+            self._ops.pause(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+def sidecar_name(stem: str) -> str:
+    """Return the name of the lock file of a stem."""
+    return f".{stem}.lock"
+
+
+@contextmanager
+def locked(
+    path: StrPath, wait_for: float = LOCK_WAIT_S, *, ops: Ops = SYSTEM, clock: Clock | None = None
+) -> Iterator[None]:
+    """Hold the lock of a state file for a whole read, change and write.
+
+    Writes inside by the same thread enter the same lock. Waits up to `wait_for` seconds, looking
+    again after 1 to 50 ms. `flock(1)` on `.NAME.lock` excludes shell scripts too.
+
+    Raises:
+        LockTimeout: it was not free in time; the message names the holder.
+        StateIOError: the lock file cannot be made.
+    """
+    try:
+        place = open_place(path, follow=True, ops=ops)
+    except OSError as error:
+        raise io_error(error, os.fspath(path), "locked") from error
+    with place:
+        sidecar = Sidecar(place, wait_for=wait_for, clock=clock)
+        try:
+            sidecar.__enter__()
+        except OSError as error:
+            raise io_error(error, place.path, "locked") from error
+        try:
+            yield
+        finally:
+            sidecar.__exit__(None, None, None)
+
+
+class Held:
+    """A lock this process holds until it closes it or dies, however it dies."""
+
+    __slots__ = ("_fd", "_ops", "_owner")
+
+    def __init__(self, fd: int, ops: Ops) -> None:
+        self._fd: int | None = fd
+        self._ops = ops
+        self._owner = ops.pid()
+
+    def close(self) -> None:
+        """Give the lock back; the file stays. In a forked child this only forgets it."""
+        if self._fd is None:
+            return
+        fd, self._fd = self._fd, None
+        if self._ops.pid() != self._owner:
+            self._ops.close(fd)
+            return
+        with suppress(OSError):
+            self._ops.truncate(fd, 0)
+        _let_go(fd, self._ops)
+
+    def __enter__(self) -> "Held":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def hold(path: StrPath, *, ops: Ops = SYSTEM) -> Held:
+    """Take the lock of a program, such as `supervisor.lock`, for as long as this process lives.
+
+    The pid inside the file is for people. The descriptor is not inherited by programs started from
+    here; a child that forks and never executes one shares the lock, so take it after forking.
+
+    Raises:
+        LockHeld: somebody else has it; `holder` is its pid.
+        StateIOError: the lock file cannot be opened or locked.
+    """
+    text = os.fspath(path)
+    try:
+        fd = ops.open(None, text, os.O_RDWR | os.O_CREAT | SAFELY, 0o600)
+    except OSError as error:
+        raise io_error(error, text, "locked") from error
+    try:
+        _take(fd, text, ops)
+        _write_pid(fd, ops)
+    except OSError as error:
+        ops.close(fd)
+        raise io_error(error, text, "locked") from error
+    except BaseException:
+        ops.close(fd)
+        raise
+    return Held(fd, ops)
+
+
+def _take(fd: int, path: str, ops: Ops) -> None:
+    """Lock it; a probe of `holder` in the way is waited out, a holder is not."""
+    for _ in range(_PROBES_AT_MOST):
+        if ops.lock(fd):
+            return
+        if ops.is_locked(fd):
+            break
+        ops.pause(_FIRST_PAUSE_S)
+    pid = _settled_pid(fd, ops)
+    raise LockHeld(
+        f"{path} is held by {f'process {pid}' if pid else 'another process'}; "
+        "only one may hold it at a time; stop that one first",
+        holder=pid,
+    )
+
+
+def holder(path: StrPath, *, ops: Ops = SYSTEM) -> int | None:
+    """Return the pid that holds a program's lock now; None when nobody does. Changes nothing.
+
+    Raises:
+        LockHeld: it is held, but not by a program that wrote its pid.
+        StateIOError: the lock file cannot be read.
+    """
+    text = os.fspath(path)
+    try:
+        fd = ops.open(None, text, os.O_RDONLY | SAFELY)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise io_error(error, text, "read") from error
+    try:
+        if not ops.is_locked(fd):
+            return None
+        pid = _settled_pid(fd, ops)
+    except OSError as error:
+        raise io_error(error, text, "read") from error
+    finally:
+        with suppress(OSError):
+            ops.close(fd)
+    if pid is None:
+        raise LockHeld(
+            f"{text} is held by a program that left no pid in it; look for it with lsof"
+        )
+    return pid
+
+
+def _settled_pid(fd: int, ops: Ops) -> int | None:
+    """Read the pid; what a killed holder left is not believed before its successor had time to write."""
+    pid = None
+    for _ in range(_PID_WITHIN_LOOKS):
+        pid = _read_pid(fd, ops)
+        if pid is not None and ops.is_alive(pid):
+            break
+        ops.pause(_FIRST_PAUSE_S)
+    return pid
+
+
+def _read_pid(fd: int, ops: Ops) -> int | None:
+    ops.seek(fd, 0)
+    text = ops.read(fd, _RECORD_SIZE).strip()
+    return int(text) if text.isdigit() and int(text) > 0 else None
+
+
+def _write_pid(fd: int, ops: Ops) -> None:
+    # For people and for the message of a timeout only, so a full disk must not refuse the lock.
+    with suppress(OSError):
+        ops.write(fd, b"%10d\n" % ops.pid())
+
+
+def _let_go(fd: int, ops: Ops) -> None:
+    # Unlocking first also frees it when a child between fork and exec still has a copy.
+    with suppress(OSError):
+        ops.unlock(fd)
+    with suppress(OSError):
+        ops.close(fd)

@@ -1,0 +1,105 @@
+"""Where a state file really stands: an open folder, and a name in it."""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from types import TracebackType
+from typing import NamedTuple
+
+from holdfast.statefile.ops import Folder, Ops
+
+StrPath = str | os.PathLike[str]
+
+# As many as the kernels of Linux and macOS follow, within one.
+_MOST_LINKS = 40
+# 255 bytes are the longest name; a temp adds length, checksum, chance and four dots to the stem.
+_LONGEST_STEM = 180
+_WIDEST_CHARACTER = 4
+
+
+class Place(NamedTuple):
+    """One file of one open folder; leave it as a context manager and the folder is closed.
+
+    `path` is what the caller said, `key` tells the folder from every other. The names of the sidecar and of temps are made from `stem`.
+    """
+
+    path: str
+    folder: Folder
+    key: tuple[int | str, ...]
+    name: str
+    stem: str
+    ops: Ops
+
+    def __enter__(self) -> "Place":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _close(self.folder, self.ops)
+
+
+def open_place(path: StrPath, *, follow: bool, ops: Ops) -> Place:
+    """Open the folder in which a file stands, after following links to it.
+
+    The file need not exist, also not behind a link. With `follow` off a link is a name like others.
+
+    Raises:
+        OSError: ELOOP for links in a circle, EISDIR for a folder, EINVAL for a FIFO or a device.
+    """
+    text = os.fspath(path)
+    head, name = os.path.split(text)
+    folder = ops.open_folder(head or ".")
+    for _ in range(_MOST_LINKS):
+        try:
+            target = _look(folder, name, ops)
+            if target is None or not follow:
+                return Place(text, folder, ops.key(folder), name, _stem(name), ops)
+            head, name = os.path.split(target)
+            nearer = ops.open_folder(head or ".", folder)
+        except BaseException:
+            _close(folder, ops)
+            raise
+        _close(folder, ops)
+        folder = nearer
+    _close(folder, ops)
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def _close(folder: Folder, ops: Ops) -> None:
+    # Nothing was written through it, so its errors mean nothing.
+    with suppress(OSError):
+        ops.close_folder(folder)
+
+
+def _stem(name: str) -> str:
+    if len(name) * _WIDEST_CHARACTER <= _LONGEST_STEM:
+        return name
+    encoded = os.fsencode(name)
+    if len(encoded) <= _LONGEST_STEM:
+        return name
+    import hashlib
+
+    return hashlib.sha256(encoded).hexdigest()
+
+
+def _look(folder: Folder, name: str, ops: Ops) -> str | None:
+    """Return where a link points; None for a regular file and for none at all."""
+    if name in ("", ".", ".."):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    ops.check_name(name)
+    try:
+        mode = ops.lstat(folder, name).st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(mode):
+        return ops.readlink(folder, name)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a pipe, a socket or a device, not a file")
+    return None
