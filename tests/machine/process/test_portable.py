@@ -87,7 +87,10 @@ signal.pause()
 """)
     daemon = int(said.readline())
 
-    roster = Roster(portable.stats, lambda pid: portable.environment(pid).get("HOLDFAST_INSTANCE"))
+    roster = Roster(
+        lambda _since, _known: portable.stats(),
+        lambda pid: portable.environment(pid).get("HOLDFAST_INSTANCE"),
+    )
     tree = members(roster.look(), Roots(main=None, instance=tag))
 
     assert daemon in {member.pid for member in tree}

@@ -314,7 +314,7 @@ def test_a_roster_reads_each_environment_once_and_forgets_the_dead() -> None:
         read.append(pid)
         return "mine" if pid == 600 else None
 
-    roster = Roster(lambda: table, instance_of)
+    roster = Roster(lambda _since, _known: table, instance_of)
     roots = Roots(main=MAIN, instance="mine")
     for _ in range(3):
         assert pids_of(members(roster.look(), roots)) == {500, 600}
@@ -337,3 +337,18 @@ def test_one_snapshot_serves_services_of_any_age() -> None:
     assert [each.pid for each in snapshot.bearing("i500", 50)] == [500]
     assert [each.pid for each in snapshot.bearing("i700", 300)] == [700]
     assert snapshot.bearing("i600", 250)[0].pid == 600
+
+
+def test_a_look_for_leftovers_reads_neither_the_older_nor_the_known(
+    start: Callable[..., Spawned],
+) -> None:
+    older, known = start("/bin/sleep", "60"), start("/bin/sleep", "60")
+    roster = Roster()
+    whole = roster.look()
+    assert {older.pid, known.pid} <= set(whole.rows)
+
+    part = roster.look(older.identity.start_ticks + 1, {known.pid})
+
+    assert older.pid not in part.rows
+    assert known.pid not in part.rows
+    assert {older.pid, known.pid} <= set(roster.look().rows)

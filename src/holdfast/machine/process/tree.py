@@ -94,16 +94,20 @@ class Roster:
 
     def __init__(
         self,
-        rows: Callable[[], Iterable[ProcStat]] | None = None,
+        rows: Callable[[int, Set[int]], Iterable[ProcStat]] | None = None,
         instance_of: Callable[[int], str | None] | None = None,
     ) -> None:
-        self._rows = rows or all_processes
+        self._rows = rows or Processes().read
         self._read_instance = instance_of or instance_of_pid
         self._instances: dict[tuple[int, int], str | None] = {}
 
-    def look(self) -> Snapshot:
-        """Take a snapshot; about 10 microseconds for each process of the machine."""
-        rows = {row.pid: row for row in self._rows()}
+    def look(self, since_ticks: int = 0, passing_over: Set[int] = frozenset()) -> Snapshot:
+        """Take a snapshot; about 10 microseconds for each process that is read.
+
+        Who asks for what an ended service left needs neither processes older than it (`since_ticks`) nor those known
+        to be others' (`passing_over`), and gets a snapshot without them at a fraction of the cost.
+        """
+        rows = {row.pid: row for row in self._rows(since_ticks, passing_over)}
         self._instances = {
             key: instance
             for key, instance in self._instances.items()
@@ -162,18 +166,35 @@ def _left_behind(snapshot: Snapshot, main: Identity, instance: str) -> Iterator[
             yield row
 
 
-def all_processes() -> Iterator[ProcStat]:
-    """Yield every process that may be looked at."""
-    if sys.platform != "linux":
-        from holdfast.machine.process import portable
+class Processes:
+    """Reads the processes of the machine, and remembers how old those are that it has read before.
 
-        yield from portable.stats()
-        return
-    for name in os.listdir("/proc"):
-        if name.isdecimal():
-            found = stat(int(name))
-            if found is not None:
-                yield found
+    The inode of /proc/PID is made anew for each process, so a number that is used again is noticed for nothing.
+    """
+
+    def __init__(self) -> None:
+        self._ages: dict[int, tuple[int, int]] = {}
+
+    def read(self, since_ticks: int, passing_over: Set[int]) -> Iterator[ProcStat]:
+        """Yield the processes not older than `since_ticks`, but for those to be passed over."""
+        if sys.platform != "linux":
+            from holdfast.machine.process import portable
+
+            yield from portable.stats()
+            return
+        ages: dict[int, tuple[int, int]] = {}
+        with os.scandir("/proc") as entries:
+            for entry in entries:
+                if not entry.name.isdecimal():
+                    continue
+                pid, inode = int(entry.name), entry.inode()
+                known = self._ages.get(pid)
+                if known is not None and known[0] == inode and known[1] < since_ticks:
+                    ages[pid] = known
+                elif pid not in passing_over and (found := stat(pid)) is not None:
+                    ages[pid] = (inode, found.start_ticks)
+                    yield found
+        self._ages = ages
 
 
 def instance_of_pid(pid: int) -> str | None:
