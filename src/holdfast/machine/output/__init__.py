@@ -1,0 +1,1 @@
+"""Captured output: from the pipes of services into their log files."""
