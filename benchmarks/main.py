@@ -1,0 +1,199 @@
+"""The command line of the benchmark."""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from benchmarks import crash, scale
+from benchmarks.bench import Bench
+from benchmarks.peers.catalogue import LEFT_OUT, PEERS
+from benchmarks.peers.peer import ALL_ROWS, Peer
+from benchmarks.processes import LINUX_ONLY
+from benchmarks.toolbox import NotInstalledError
+
+QUICK_CRASH = crash.CrashPlan(kills=60, seconds=20.0)
+FULL_CRASH = crash.CrashPlan(kills=500, seconds=150.0)
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure what is asked for and print the tables; return the exit code."""
+    asked = _parser().parse_args(words)
+    if sys.platform != "linux":
+        sys.stderr.write(f"{LINUX_ONLY}\n")
+        return 2
+    _raise_descriptor_limit()
+    signal.signal(signal.SIGTERM, _leave)
+    folder = Path(tempfile.mkdtemp(prefix="hfb-"))
+    try:
+        return _measure(asked, folder)
+    except NotInstalledError as missing:
+        sys.stderr.write(
+            f"The benchmark needs a C compiler: {missing}. Install gcc and the C library's headers.\n"
+        )
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="supervision.py", description="Measure Holdfast beside its peers."
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="in under 3 minutes; at most 100 children"
+    )
+    parser.add_argument(
+        "--only", type=_names, help="peers, separated by commas: " + ", ".join(_all_names())
+    )
+    parser.add_argument(
+        "--rows", type=_rows, default=ALL_ROWS, help="of: " + ",".join(sorted(ALL_ROWS))
+    )
+    parser.add_argument(
+        "--kills", type=int, help="kills of each peer in the crash rows, if time allows"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "holdfast-benchmarks"
+    parser.add_argument(
+        "--cache", type=Path, default=cache, help="where peers are installed (%(default)s)"
+    )
+    return parser
+
+
+def _all_names() -> list[str]:
+    return [peer.name for peer in PEERS]
+
+
+def _names(text: str) -> frozenset[str]:
+    return _chosen(text, frozenset(_all_names()))
+
+
+def _rows(text: str) -> frozenset[str]:
+    return _chosen(text, ALL_ROWS)
+
+
+def _chosen(text: str, known: frozenset[str]) -> frozenset[str]:
+    chosen = frozenset(text.split(","))
+    if unknown := sorted(chosen - known):
+        raise argparse.ArgumentTypeError(
+            f"unknown: {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+        )
+    return chosen
+
+
+def _raise_descriptor_limit() -> None:
+    if sys.platform != "linux":
+        raise OSError(LINUX_ONLY)
+    import resource  # not there on Windows
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _measure(asked: argparse.Namespace, folder: Path) -> int:
+    bench = Bench(folder=folder, cache=asked.cache)
+    wanted = [peer for peer in PEERS if asked.only is None or peer.name in asked.only]
+    missing = {} if asked.only else dict(LEFT_OUT)
+    peers = _available(bench, wanted, missing, quick=asked.quick and asked.only is None)
+    machine = _machine()
+    figures: dict[str, object] = {"machine": machine, "versions": bench.tools.versions}
+    drawn: list[str] = []
+    if "crash" in asked.rows:
+        lanes = [peer for peer in peers if "crash" in peer.rows]
+        measured, failed = crash.measure(bench, lanes, _crash_plan(asked))
+        drawn.append(crash.table(measured))
+        figures["crash"] = [crash.as_json(lane) for lane in measured]
+        missing |= failed
+    if asked.rows - {"crash"}:
+        plan = _scale_plan(asked)
+        scaled, failed = scale.measure(
+            bench, [peer for peer in peers if peer.rows == ALL_ROWS], plan
+        )
+        drawn += scale.tables(scaled, plan)
+        figures["scale"] = [row.as_json() for row in scaled]
+        missing |= failed
+    bench.tell("done\n")
+    machine["load after"] = _load()
+    figures["missing"] = missing
+    _print(drawn, figures, missing)
+    if asked.json:
+        asked.json.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0
+
+
+def _available(
+    bench: Bench, wanted: Sequence[Peer], missing: dict[str, str], *, quick: bool
+) -> list[Peer]:
+    peers = []
+    for peer in wanted:
+        if quick and not peer.in_quick:
+            missing[peer.name] = "too slow for --quick"
+            continue
+        bench.tell(f"looking for {peer.name}")
+        why = bench.why_missing(peer)
+        if why is None:
+            peers.append(peer)
+        else:
+            missing[peer.name] = why
+    return peers
+
+
+def _crash_plan(asked: argparse.Namespace) -> crash.CrashPlan:
+    plan = QUICK_CRASH if asked.quick else FULL_CRASH
+    if asked.kills is None:
+        return plan
+    return crash.CrashPlan(kills=asked.kills, seconds=plan.seconds)
+
+
+def _scale_plan(asked: argparse.Namespace) -> scale.ScalePlan:
+    if asked.quick:
+        return scale.ScalePlan(
+            sizes=(1, 100), starts=1, settle_s=1.0, idle_s=3.0, asks=5, rows=asked.rows
+        )
+    return scale.ScalePlan(
+        sizes=(1, 100, 1000), starts=3, settle_s=3.0, idle_s=20.0, asks=20, rows=asked.rows
+    )
+
+
+def _machine() -> dict[str, object]:
+    if sys.platform != "linux":
+        raise OSError(LINUX_ONLY)
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "load before": _load(),
+    }
+
+
+def _load() -> float:
+    if sys.platform == "win32":
+        raise OSError(LINUX_ONLY)
+    return round(os.getloadavg()[0], 1)
+
+
+def _print(drawn: Sequence[str], figures: dict[str, object], missing: dict[str, str]) -> None:
+    for one in drawn:
+        print(one)
+    for title in ("machine", "versions"):
+        facts = figures[title]
+        assert isinstance(facts, dict)
+        print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in facts.items()))
+    if missing:
+        print("\nNot measured:")
+        for name, why in missing.items():
+            print(f"- {name}: {why}")
