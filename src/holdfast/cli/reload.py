@@ -1,0 +1,43 @@
+"""`holdfast reload`: bring the services to the configuration as it is now, touching only what differs."""
+
+import argparse
+from typing import Any
+
+from holdfast.cli import orders, reach, render, settings
+from holdfast.cli.up import message
+from holdfast.errors import ConfigError
+
+WORDS = {
+    "added": "added",
+    "removed": "removed",
+    "restarted": "restarted",
+    "changed": "changed, not restarted",
+}
+
+
+def run(options: argparse.Namespace) -> int:
+    """Reload the configuration, or the named services."""
+    if options.select or options.all:
+        return orders.reload_services(options)
+    try:
+        wanted = settings.load_remembered(options.config)
+    except ConfigError as error:
+        render.complain(settings.as_text(error))
+        return error.exit_code
+    order = {**message(wanted), "dry_run": options.dry_run, "start_added": True}
+    with reach.supervisor(patience=None) as control:
+        done = control.call("apply", order)
+    if options.json:
+        render.print_json(done)
+    elif not options.quiet:
+        _tell(done, is_dry=options.dry_run)
+    return 0
+
+
+def _tell(done: dict[str, Any], *, is_dry: bool) -> None:
+    lines = [
+        f"{'would be ' if is_dry else ''}{said}: {', '.join(done[key])}"
+        for key, said in WORDS.items()
+        if done[key]
+    ]
+    print("\n".join(lines) or f"nothing changed in {len(done['unchanged'])} services")

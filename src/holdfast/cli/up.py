@@ -1,0 +1,217 @@
+"""`holdfast up`: read the configuration, start what is not running, verify, and say where to look."""
+
+import argparse
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from holdfast.cli import reach, render, settings, steps
+from holdfast.cli.steps import Course, Step
+from holdfast.clock import SystemClock
+from holdfast.errors import ConfigError, HoldfastError, LockHeld, NotRunning
+from holdfast.model.wire import to_plain
+
+if TYPE_CHECKING:
+    from holdfast.config.sections.machine import StartupStep
+    from holdfast.config.settings import Settings
+
+
+PATIENCE = 5.0
+"""Seconds in which a supervisor that holds the lock must begin to answer."""
+
+LISTED = 10
+"""Services named in one message."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Bring everything up; 0 when all is healthy, 1 when not."""
+    try:
+        wanted = settings.load_remembered(options.config)
+    except ConfigError as error:
+        render.complain(settings.as_text(error))
+        return error.exit_code
+    if options.foreground:
+        return _in_foreground(wanted, options)
+    return bring_up(wanted, options)
+
+
+def bring_up(wanted: "Settings", options: argparse.Namespace) -> int:
+    """Go through the startup steps and print the outcome."""
+    began = time.perf_counter()
+    course = Course(steps=_steps(wanted, options), is_quiet=options.quiet or options.json)
+    course.run()
+    with reach.supervisor() as control:
+        found = control.call("status", {"select": options.names})
+    health = found["health"]
+    took = time.perf_counter() - began
+    if options.json:
+        render.print_json({"steps": course.results, "health": health, "seconds": round(took, 3)})
+    elif not options.quiet:
+        _print_outcome(wanted, found, took)
+    is_well = options.no_wait or health["healthy"] == health["total"]
+    return 0 if is_well and all(result["ok"] for result in course.results) else 1
+
+
+def _steps(wanted: "Settings", options: argparse.Namespace) -> list[Step]:
+    configured = wanted.steps
+    before = [_configured(step, wanted) for step in configured if step.at == "before"]
+    after = [_configured(step, wanted) for step in configured if step.at == "after"]
+    return [
+        *before,
+        Step(name="Start the supervisor", act=_start_supervisor, is_vital=True),
+        Step(name="Clean up stale state", act=_clean),
+        Step(name="Start services", act=lambda: _start_services(wanted, options)),
+        Step(name="Verify health", act=lambda: _verify(options)),
+        *after,
+    ]
+
+
+def _configured(step: "StartupStep", wanted: "Settings") -> Step:
+    env = {**os.environ, "HOLDFAST_HOME": str(reach.home().root)}
+    cwd = str(wanted.path.parent)
+    return Step(name=step.name, act=lambda: steps.run_command(step.command, cwd, env))
+
+
+def _start_supervisor() -> str:
+    """Start a supervisor unless one runs; when several try at once, one wins and the others wait for it."""
+    from holdfast import assemble
+
+    clock = SystemClock()
+    until = clock.monotonic() + PATIENCE
+    while True:
+        try:
+            with reach.supervisor() as control:
+                return f"already running, pid {control.call('ping')['pid']}"
+        except NotRunning:
+            pass
+        try:
+            assemble.start_supervisor(reach.home())
+        except LockHeld as error:
+            if clock.monotonic() > until:
+                log = reach.home().logs / "supervisor.log"
+                raise LockHeld(f"{error}; it does not answer: see {log}") from error
+            time.sleep(0.05)
+            continue
+        with reach.supervisor() as control:
+            return f"pid {control.call('ping')['pid']}"
+
+
+def _clean() -> str:
+    with reach.supervisor() as control:
+        stale = control.call("clean")["stale_pids"]
+    if not stale:
+        return "nothing stale"
+    return (
+        f"{len(stale)} stale pid file{'s' if len(stale) > 1 else ''} removed: {', '.join(stale)}"
+    )
+
+
+def _start_services(wanted: "Settings", options: argparse.Namespace) -> str:
+    with reach.supervisor(patience=None) as control:
+        control.call("apply", message(wanted))
+        if options.no_wait:
+            rows = control.call("up", {"select": options.names, "wait": False})["services"]
+            return f"{len(rows)} ordered"
+        with _Progress(is_wanted=not (options.quiet or options.json)) as progress:
+            rows = control.call("up", {"select": options.names}, progress=progress.seen)[
+                "services"
+            ]
+    failed = [row for row in rows if row["result"] == "failed"]
+    if failed:
+        raise HoldfastError(
+            _listed([f"{row['name']}: {row['state']}: {row['why']}" for row in failed], "\n")
+        )
+    started = sum(row["result"] == "started" for row in rows)
+    known = sum(row["result"] == "already_running" for row in rows)
+    return f"{started} started" + (f", {known} already running" if known else "")
+
+
+def message(wanted: "Settings") -> dict[str, Any]:
+    """Return the configuration as the supervisor takes it."""
+    specs = [to_plain(spec) for spec in wanted.services]
+    return {
+        "specs": specs,
+        "config": str(wanted.path),
+        "machine": wanted.machine,
+        "look_every": wanted.supervisor.look_every,
+    }
+
+
+def _verify(options: argparse.Namespace) -> str:
+    with reach.supervisor() as control:
+        found = control.call("look")
+    faults = [
+        one
+        for one in found["findings"]
+        if one["is_fault"] and _is_meant(one["name"], options.names)
+    ]
+    health = _health(options.names)
+    told = f"{health['healthy']}/{health['total']} healthy"
+    if faults and not options.no_wait:
+        raise HoldfastError(f"{told}; not well: {_listed([one['name'] for one in faults], ', ')}")
+    return told
+
+
+def _listed(entries: list[str], between: str) -> str:
+    """Return the entries, the first ten of them where there are many."""
+    hidden = len(entries) - LISTED
+    return between.join(
+        entries[:LISTED] + ([f"and {hidden} more; see: holdfast status"] if hidden > 0 else [])
+    )
+
+
+def _is_meant(name: str, names: list[str]) -> bool:
+    return not names or name in names
+
+
+def _health(names: list[str]) -> dict[str, Any]:
+    with reach.supervisor() as control:
+        health: dict[str, Any] = control.call("status", {"select": names})["health"]
+    return health
+
+
+def _print_outcome(wanted: "Settings", found: dict[str, Any], took: float) -> None:
+    health = found["health"]
+    colour = "green" if health["healthy"] == health["total"] else "red"
+    told = render.paint(f"{health['healthy']}/{health['total']} healthy", colour)
+    print(
+        f"\n{told} in {took:.1f} s. Look with: holdfast status | holdfast logs -f | holdfast events"
+    )
+    if wanted.notes:
+        told = "some keys of the configuration are not acted on by this version; see: holdfast config check"
+        print(render.paint(told, "grey"))
+
+
+def _in_foreground(wanted: "Settings", options: argparse.Namespace) -> int:
+    """Stay in front: a supervisor of our own, the steps beside it, Ctrl-C ends both and a second one kills."""
+    from holdfast.cli import foreground
+
+    return foreground.run(wanted, options)
+
+
+class _Progress:
+    """A counter on the line of the step, on a terminal only."""
+
+    def __init__(self, *, is_wanted: bool) -> None:
+        self.is_wanted = is_wanted and sys.stdout.isatty()
+        self.count = 0
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.is_wanted and self.count:
+            print("\b" * self._width + " " * self._width + "\b" * self._width, end="", flush=True)
+
+    def seen(self, _row: dict[str, Any]) -> None:
+        """Count one service that is ready or has failed."""
+        if not self.is_wanted:
+            return
+        back = "\b" * self._width if self.count else ""
+        self.count += 1
+        print(back + str(self.count), end="", flush=True)
+
+    @property
+    def _width(self) -> int:
+        return len(str(self.count))
