@@ -51,9 +51,14 @@ class SpawnFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted:
-    """A process left by an earlier supervisor was proved to be this service."""
+    """A process left by an earlier supervisor was proved to be this service.
+
+    `instance` and `generation` stand here when the record was lost and the process itself had to tell them.
+    """
 
     identity: Identity
+    instance: str = ""
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +143,7 @@ class SignalTree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookAtTree:
-    """Say TreeLooked now if the tree is empty, else when it is, and never later than the deadline."""
+    """Say TreeLooked soon, and again each time one of those left is gone, until none is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -173,12 +173,17 @@ class ServiceSpec:
     watch: Watch | None = None
 
 
-PROCESS_FIELDS = ("command", "cwd", "env", "env_file", "inherit_env", "user", "umask", "limits")
-"""A change of these reaches a running service only by a restart; a change of any other is live at once."""
+PROCESS_FIELDS = ("command", "cwd", "env", "env_file", "inherit_env", "user", "umask")
+"""A change of these reaches a running service only by a restart."""
+
+PROCESS_LIMITS = ("nofile", "nice", "oom_score", "cpu")
+"""The limits that stand before the program runs; a change of the others is live at once."""
 
 
 def needs_restart(old: ServiceSpec, new: ServiceSpec) -> bool:
     """Tell whether a running service must be restarted to become what `new` says."""
-    return any(getattr(old, name) != getattr(new, name) for name in PROCESS_FIELDS) or (
-        old.log.format is not new.log.format
+    return (
+        any(getattr(old, name) != getattr(new, name) for name in PROCESS_FIELDS)
+        or any(getattr(old.limits, name) != getattr(new.limits, name) for name in PROCESS_LIMITS)
+        or old.log.format is not new.log.format
     )

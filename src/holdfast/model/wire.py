@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import functools
+import math
 import types
 import typing
 from collections.abc import Callable
@@ -39,10 +40,22 @@ def from_plain(kind: type[T], plain: object) -> T:
     if not isinstance(plain, dict):
         raise ValueError(f"{kind.__name__}: expected an object, found {type(plain).__name__}")  # noqa: TRY004 - bad content, not a bad call
     readers = _readers(cast("Any", kind))
+    values = {
+        name: _read(kind, name, read, plain[name])
+        for name, read in readers.items()
+        if name in plain
+    }
     try:
-        return kind(**{name: read(plain[name]) for name, read in readers.items() if name in plain})
-    except (TypeError, KeyError) as error:
+        return kind(**values)
+    except TypeError as error:
         raise ValueError(f"{kind.__name__}: {error}") from error
+
+
+def _read(kind: Any, name: str, read: Callable[[object], object], plain: object) -> object:
+    try:
+        return read(plain)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{kind.__name__}.{name}: {error}") from error
 
 
 @functools.cache
@@ -75,11 +88,19 @@ def _reader(hint: Any) -> Callable[[object], object]:
     if issubclass(hint, enum.Enum):
         return cast("type[enum.Enum]", hint)
     if hint is float:
-        return lambda plain: float(_expect((int, float), plain))
+        return _number
     return lambda plain: _expect(hint, plain)
 
 
+def _number(plain: object) -> float:
+    number = float(_expect(int | float, plain))
+    if not math.isfinite(number):
+        raise ValueError(f"expected a finite number, found {plain!r}")
+    return number
+
+
 def _expect(kind: Any, plain: object) -> Any:
-    if not isinstance(plain, kind):
-        raise TypeError(f"expected {kind}, found {plain!r}")
+    is_bool_for_number = isinstance(plain, bool) and kind in (int, int | float)
+    if is_bool_for_number or not isinstance(plain, kind):
+        raise TypeError(f"expected {getattr(kind, '__name__', kind)}, found {plain!r}")
     return plain

@@ -1,0 +1,1 @@
+"""Pure decisions: (state, event, now) -> (state, effects)."""

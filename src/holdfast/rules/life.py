@@ -1,0 +1,249 @@
+"""What the life of a process does to its service: spawned, ready, exited, drained, killed."""
+
+import itertools
+from dataclasses import replace
+
+from holdfast.model.event import (
+    Elapsed,
+    Exited,
+    LookAtTree,
+    NeedsMet,
+    Record,
+    SignalTree,
+    Spawned,
+    SpawnFailed,
+    TreeLooked,
+)
+from holdfast.model.service import (
+    Actual,
+    Desired,
+    Exit,
+    LastExit,
+    Now,
+    Pending,
+    Reason,
+    Restart,
+    ServiceState,
+    Start,
+    Step,
+    Wait,
+)
+from holdfast.model.spec import ServiceSpec
+from holdfast.rules import restart
+from holdfast.rules.transitions import (
+    Outcome,
+    begin,
+    enter,
+    finished_row,
+    is_due,
+    kill,
+    pid_fact,
+    set_start,
+    spawn,
+)
+
+READY_AFTER = 1.0
+"""Seconds a service without a readiness probe must live before it counts as ready (Supervisor's startsecs)."""
+
+DRAIN_WITHIN = 2.0
+"""Seconds the children of a service that died may take to end before they are killed."""
+
+STUCK_LOOK_EVERY = 1.0
+"""Seconds between two looks at a service that survived KILL."""
+
+
+def needs_met(spec: ServiceSpec, state: ServiceState, _event: NeedsMet, now: Now) -> Outcome:
+    """Start, now that everything needed is there."""
+    return spawn(spec, state, state.pending, now)
+
+
+def spawned(_spec: ServiceSpec, state: ServiceState, event: Spawned, now: Now) -> Outcome:
+    """Take down which process it is."""
+    pid = event.identity.pid
+    started = Record(kind="service.started", facts={"pid": pid, "generation": state.generation})
+    again = _restart_record(state, pid)
+    state = replace(
+        state,
+        process=event.identity,
+        deadline_mono=now.mono + READY_AFTER,
+        history=finished_row(state.history, pid=pid, success=True),
+    )
+    return state, (started, *again)
+
+
+def spawn_failed(spec: ServiceSpec, state: ServiceState, event: SpawnFailed, now: Now) -> Outcome:
+    """Give up on what a retry cannot mend; wait out a shortage without counting it."""
+    if state.process is not None:
+        return state, ()
+    if event.permanent:
+        history = finished_row(state.history, pid=None, success=False)
+        state = replace(enter(state, Actual.FAILED, now), failure=event.why, history=history)
+        facts: dict[str, object] = {"severity": "critical", "why": event.why}
+        return state, (Record(kind="service.failed", facts=facts),)
+    wait = restart.delay_for(spec.restart, _failed_in_a_row(state.history), now.draw)
+    start = Start(at=now.wall + wait, mono=now.mono + wait, wait=Wait.SHORTAGE)
+    history = finished_row(_uncounted(state.history), pid=None, success=False)
+    return set_start(replace(state, history=history), start, now, why=event.why)
+
+
+def spawned_late(spec: ServiceSpec, state: ServiceState, event: Spawned, now: Now) -> Outcome:
+    """End at once what came to life after its stop was ordered."""
+    step, within = state.step, state.deadline_mono
+    state, effects = spawned(spec, state, event, now)
+    signal = "KILL" if step is Step.KILLED else spec.stop.signal
+    return replace(state, deadline_mono=within), (*effects, SignalTree(signal=signal))
+
+
+def spawn_failed_late(
+    spec: ServiceSpec, state: ServiceState, event: SpawnFailed, now: Now
+) -> Outcome:
+    """Go on: the process whose end is awaited never was."""
+    if state.process is not None:
+        return state, ()
+    history = finished_row(state.history, pid=None, success=False)
+    return _settle(spec, replace(state, failure=event.why, history=history), now)
+
+
+def ready(_spec: ServiceSpec, state: ServiceState, _event: Elapsed, now: Now) -> Outcome:
+    """Call the service running."""
+    if not is_due(state, now):
+        return state, ()
+    state = replace(enter(state, Actual.RUNNING, now), ready_mono=now.mono)
+    return state, (Record(kind="service.ready", facts=pid_fact(state)),)
+
+
+def exited_unasked(_spec: ServiceSpec, state: ServiceState, event: Exited, now: Now) -> Outcome:
+    """Take note of a death nobody ordered, and look for what it left behind."""
+    if event.identity != state.process:
+        return state, ()
+    level = restart.level_after(state, now)
+    state = replace(
+        enter(_ended(state, event, now), Actual.STOPPING, now),
+        level=level,
+        step=Step.DRAINING,
+        deadline_mono=now.mono + DRAIN_WITHIN,
+    )
+    return state, (_exit_record(event), LookAtTree())
+
+
+def exited_asked(_spec: ServiceSpec, state: ServiceState, event: Exited, now: Now) -> Outcome:
+    """Take note of an end that was asked for: whatever its code, it is no failure."""
+    if event.identity != state.process:
+        return state, ()
+    ended = replace(event, reason=state.pending.reason if state.pending else Reason.MANUAL)
+    return _ended(state, ended, now), (_exit_record(ended), LookAtTree())
+
+
+def tree_looked(spec: ServiceSpec, state: ServiceState, event: TreeLooked, now: Now) -> Outcome:
+    """Go on once nothing is left; ask the children of a dead service to end."""
+    if state.process is not None:
+        return state, ()
+    if event.left == 0:
+        return _settle(spec, state, now)
+    if state.step is not Step.DRAINING:
+        return state, ()
+    left: dict[str, object] = {"left": event.left}
+    return replace(state, step=Step.ASKED), (
+        Record(kind="service.left_children", facts=left),
+        SignalTree(signal=spec.stop.signal),
+        LookAtTree(),
+    )
+
+
+def stop_too_slow(_spec: ServiceSpec, state: ServiceState, _event: Elapsed, now: Now) -> Outcome:
+    """Kill what did not end in time; call stuck what survives that."""
+    if not is_due(state, now):
+        return state, ()
+    if state.step is not Step.KILLED:
+        return kill(state, now)
+    state = replace(
+        enter(state, Actual.STUCK, now),
+        step=Step.KILLED,
+        deadline_mono=now.mono + STUCK_LOOK_EVERY,
+    )
+    facts: dict[str, object] = {"severity": "critical", **pid_fact(state)}
+    return state, (Record(kind="service.stuck", facts=facts), LookAtTree())
+
+
+def still_stuck(_spec: ServiceSpec, state: ServiceState, _event: Elapsed, now: Now) -> Outcome:
+    """Try again to kill, and never start a second copy."""
+    if not is_due(state, now):
+        return state, ()
+    state = replace(state, deadline_mono=now.mono + STUCK_LOOK_EVERY)
+    return state, (SignalTree(signal="KILL"), LookAtTree())
+
+
+def start_is_due(spec: ServiceSpec, state: ServiceState, _event: Elapsed, now: Now) -> Outcome:
+    """Start again: the moment has come."""
+    if state.next_start is None or now.mono < state.next_start.mono:
+        return state, ()
+    reason = state.last_exit.reason if state.last_exit else Reason.UNKNOWN
+    counted = state.next_start.wait in restart.COUNTED
+    return begin(spec, state, Pending(reason=reason, counted=counted), now)
+
+
+def _settle(spec: ServiceSpec, state: ServiceState, now: Now) -> Outcome:
+    """Decide what follows, now that nothing of the old process is left."""
+    if state.desired is Desired.DOWN or state.closing:
+        return enter(replace(state, pending=None), Actual.DOWN, now), (
+            Record(kind="service.stopped"),
+        )
+    if state.pending is not None and not state.pending.counted:
+        return begin(spec, state, state.pending, now)
+    ended = state.last_exit.exit if state.last_exit else Exit()
+    if state.pending is None and not restart.is_wanted(spec.restart, ended):
+        return _rest(state, ended, now)
+    start = restart.next_start(spec.restart, state, now)
+    return set_start(replace(state, level=state.level + 1, pending=None), start, now)
+
+
+def _rest(state: ServiceState, ended: Exit, now: Now) -> Outcome:
+    if ended.is_success:
+        return enter(state, Actual.DONE, now), (Record(kind="service.done"),)
+    why = "the restart policy does not start it again after this exit"
+    facts: dict[str, object] = {"severity": "critical", "why": why}
+    return replace(enter(state, Actual.FAILED, now), failure=why), (
+        Record(kind="service.failed", facts=facts),
+    )
+
+
+def _ended(state: ServiceState, event: Exited, now: Now) -> ServiceState:
+    last = LastExit(exit=event.exit, reason=event.reason, at=now.wall, mono=now.mono)
+    return replace(state, process=None, adopted=False, last_exit=last)
+
+
+def _uncounted(history: tuple[Restart, ...]) -> tuple[Restart, ...]:
+    """Return the history with the start under way, if it has a row, counted for nothing."""
+    if not history or history[-1].success is not None:
+        return history
+    return (*history[:-1], replace(history[-1], counted=False))
+
+
+def _failed_in_a_row(history: tuple[Restart, ...]) -> int:
+    told = [row for row in history if row.success is not None]
+    return sum(1 for _ in itertools.takewhile(lambda row: not row.success, reversed(told)))
+
+
+def _restart_record(state: ServiceState, pid: int) -> tuple[Record, ...]:
+    if not state.history or state.history[-1].success is not None:
+        return ()
+    row = state.history[-1]
+    facts: dict[str, object] = {
+        "pid": pid,
+        "reason": row.reason.value,
+        "exit_code": row.exit.code,
+        "signal": row.exit.signal,
+    }
+    return (Record(kind="service.restarted", facts=facts),)
+
+
+def _exit_record(event: Exited) -> Record:
+    ended = event.exit
+    facts: dict[str, object] = {
+        "pid": event.identity.pid,
+        "exit_code": ended.code,
+        "signal": ended.signal,
+        "core": ended.core,
+        "reason": event.reason.value,
+    }
+    return Record(kind="service.exited", facts=facts)

@@ -1,0 +1,121 @@
+"""What a new supervisor or a new configuration does to a service that was there before."""
+
+from dataclasses import replace
+
+from holdfast.model.event import Adopted, HistoryLost, PolicyChanged, Record, RecordStale, Unproved
+from holdfast.model.service import (
+    Actual,
+    Desired,
+    Exit,
+    Now,
+    Pending,
+    Reason,
+    Restart,
+    ServiceState,
+    Start,
+    Wait,
+)
+from holdfast.model.spec import ServiceSpec
+from holdfast.rules import restart
+from holdfast.rules.transitions import (
+    Outcome,
+    ask_to_end,
+    begin,
+    enter,
+    finished_row,
+    kept,
+    pid_fact,
+    set_start,
+)
+
+CHANGED_START_WITHIN = 1.0
+"""Most seconds a waiting service waits once what it runs was changed."""
+
+
+def adopted(spec: ServiceSpec, state: ServiceState, event: Adopted, now: Now) -> Outcome:
+    """Go on with a process that an earlier supervisor started."""
+    was_stopping = state.actual in (Actual.STOPPING, Actual.STUCK)
+    state = replace(
+        state,
+        process=event.identity,
+        adopted=True,
+        instance=event.instance or state.instance,
+        generation=max(event.generation, state.generation),
+        history=finished_row(state.history, pid=event.identity.pid, success=True),
+    )
+    record = Record(kind="service.adopted", facts={"pid": event.identity.pid})
+    if was_stopping or state.desired is Desired.DOWN:
+        state, effects = ask_to_end(spec, state, now)
+        return state, (record, *effects)
+    ready = state.ready_mono if state.ready_mono is not None else now.mono
+    state = replace(state, ready_mono=ready, pending=None, closing=False)
+    return enter(state, Actual.RUNNING, now), (record,)
+
+
+def unproved(_spec: ServiceSpec, state: ServiceState, event: Unproved, now: Now) -> Outcome:
+    """Leave alone what cannot be proved to be ours: neither started nor signalled."""
+    facts: dict[str, object] = {"severity": "critical", "why": event.why, **pid_fact(state)}
+    state = replace(enter(state, Actual.ORPHAN, now), failure=event.why)
+    return state, (Record(kind="service.orphan", facts=facts),)
+
+
+def record_stale(
+    _spec: ServiceSpec, state: ServiceState, _event: RecordStale, now: Now
+) -> Outcome:
+    """Forget a process that no longer exists in any sense; it does not count as a crash."""
+    history = finished_row(state.history, pid=None, success=False)
+    return replace(
+        enter(state, Actual.DOWN, now), process=None, pending=None, history=history, level=0
+    ), ()
+
+
+def policy_changed(
+    spec: ServiceSpec, state: ServiceState, event: PolicyChanged, now: Now
+) -> Outcome:
+    """Set the next start anew under the new rules."""
+    if event.process and state.next_start is not None:
+        soonest = min(state.next_start.mono, now.mono + CHANGED_START_WITHIN)
+        start = Start(at=now.wall + soonest - now.mono, mono=soonest, wait=Wait.CHANGED)
+        return set_start(replace(state, level=0), start, now)
+    return _set_anew(spec, state, now)
+
+
+def needs_changed(
+    spec: ServiceSpec, state: ServiceState, _event: PolicyChanged, now: Now
+) -> Outcome:
+    """Look again whether everything needed is there: what is needed may have changed."""
+    return begin(spec, state, state.pending, now)
+
+
+def mended(spec: ServiceSpec, state: ServiceState, event: PolicyChanged, now: Now) -> Outcome:
+    """Try a failed service again once what it runs was changed."""
+    if not event.process or state.desired is Desired.DOWN or state.closing:
+        return state, ()
+    return begin(spec, state, Pending(reason=Reason.MANUAL), now)
+
+
+def history_lost(spec: ServiceSpec, state: ServiceState, _event: HistoryLost, now: Now) -> Outcome:
+    """Fail closed: act as if the limit were used up just now."""
+    lost = Restart(
+        at=now.wall,
+        mono=now.mono,
+        boot_id=now.boot_id,
+        reason=Reason.UNKNOWN,
+        exit=Exit(),
+        success=False,
+    )
+    rows = (lost,) * (spec.restart.limit.count if spec.restart.limit else 1)
+    state = replace(state, history=kept(state.history + rows, spec.restart))
+    state, effects = _set_anew(spec, state, now)
+    facts: dict[str, object] = {"severity": "critical"}
+    return state, (Record(kind="service.history_lost", facts=facts), *effects)
+
+
+def _set_anew(spec: ServiceSpec, state: ServiceState, now: Now) -> Outcome:
+    """Reckon a counted start again from the exit it follows; one that is not counted stays as it is."""
+    start, last = state.next_start, state.last_exit
+    if start is None or start.wait not in restart.COUNTED or last is None:
+        return state, ()
+    since_exit = replace(now, mono=last.mono, wall=now.wall - (now.mono - last.mono))
+    before = replace(state, level=max(0, state.level - 1))
+    return set_start(state, restart.next_start(spec.restart, before, since_exit), now)
