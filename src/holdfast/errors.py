@@ -17,7 +17,7 @@ HoldfastError                 1  something asked for could not be done
     └── StateIOError          7  full disk, read-only file system, quota, permission
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class HoldfastError(Exception):
@@ -36,8 +36,7 @@ class UnknownName(UsageError):
     """Nothing bears the name, or nothing matches the pattern."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong in a configuration: where it stands, what it is, what to write instead."""
 
     place: str

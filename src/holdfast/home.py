@@ -1,16 +1,16 @@
 """Where things stand on disk: the state folder and the short runtime folder of sockets and pipes."""
 
-import hashlib
 import os
 import re
 import sys
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.errors import Refused
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+LONGEST_RUNTIME = 60
+"""Bytes of the folder around the runtime folder, so that every socket below it stays within the 107 of AF_UNIX."""
+
 RESERVED_NAMES = frozenset(
     {"supervisor", "watchdog", "hub", "link", "backup", "health", "policy-hits"}
 )
@@ -28,11 +28,13 @@ def default_home() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "holdfast"
 
 
-@dataclass(frozen=True, slots=True)
 class Home:
     """The state folder; every path Holdfast keeps is named here and nowhere else."""
 
-    root: Path
+    __slots__ = ("root",)
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
     @property
     def supervisor_lock(self) -> Path:
@@ -104,22 +106,28 @@ class Home:
         self.root.chmod(0o700)
 
     def runtime(self) -> Path:
-        """Return the folder of sockets and pipes: the remembered one, else where a new one belongs."""
+        """Return the folder of sockets and pipes: the remembered one, else where a new one belongs.
+
+        The remembered one counts only while the folder it stands in is there: a session's folder goes with the session.
+        """
         try:
             remembered = self.runtime_pointer.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
             remembered = ""
-        return Path(remembered) if remembered else self.new_runtime()
+        if remembered and os.access(os.path.dirname(remembered), os.W_OK | os.X_OK):
+            return Path(remembered)
+        return Path(remembered) if os.path.isdir(remembered) else self.new_runtime()
 
     def new_runtime(self) -> Path:
-        """Return a short folder for sockets, bound to this home: AF_UNIX paths end at 107 bytes."""
+        """Return a folder for sockets, bound to this home: the first possible one short enough for an AF_UNIX path."""
+        import hashlib
+        import tempfile
+
         tag = f"holdfast-{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]}"
-        session = os.environ.get("XDG_RUNTIME_DIR")
-        if session and os.access(session, os.W_OK):
-            return Path(session) / tag
-        if sys.platform == "linux" and os.access("/run", os.W_OK):
-            return Path("/run") / tag
-        return Path(tempfile.gettempdir()) / tag
+        places = [os.environ.get("XDG_RUNTIME_DIR", ""), "/run", tempfile.gettempdir()]
+        usable = [place for place in places if place and os.access(place, os.W_OK | os.X_OK)]
+        short = [place for place in usable if len(os.fsencode(place)) <= LONGEST_RUNTIME]
+        return Path((short or usable or places)[0]) / tag
 
     @property
     def control_socket(self) -> Path:
@@ -133,7 +141,8 @@ def make_runtime(folder: Path) -> None:
     Raises:
         Refused: somebody else made it first, or it is not a plain folder.
     """
-    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    if not os.path.lexists(folder):
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     if sys.platform == "win32":
         return
     found = folder.lstat()

@@ -140,6 +140,10 @@ WRONG: dict[str, tuple[str, str]] = {
         f'{A}[service.a.restart]\nlimit = "three"',
         'holdfast.toml:4: service.a.restart.limit = "three": expected a number of restarts in a window such as "3/1h", or "none"',
     ),
+    "limit of more than is remembered": (
+        f'{A}[service.a.restart]\nlimit = "100/1h"',
+        'holdfast.toml:4: service.a.restart.limit = "100/1h": no more than 99 restarts are remembered; write a shorter window, or "none"',
+    ),
     "limit of none": (
         f'{A}[service.a.restart]\nlimit = "0/1h"',
         'holdfast.toml:4: service.a.restart.limit = "0/1h": no restart would ever be allowed; write when = "never" instead',

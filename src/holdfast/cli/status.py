@@ -17,7 +17,9 @@ def run(options: argparse.Namespace) -> int:
     if not options.watch:
         return _show(options)
     if options.json or not sys.stdout.isatty():
-        raise UsageError("--watch draws on a terminal; for programs there is: holdfast events -f --json")
+        raise UsageError(
+            "--watch draws on a terminal; for programs there is: holdfast events -f --json"
+        )
     while True:
         print("\x1b[H\x1b[J", end="")
         _show(options)

@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import NamedTuple
 
 from holdfast.statefile import flock
@@ -93,6 +94,16 @@ class Ops:
     def write(self, fd: int, content: bytes | memoryview) -> int:
         """Write some of the bytes and return how many."""
         return os.write(fd, content)
+
+    def reserve(self, fd: int, size: int) -> None:
+        """Have the blocks of a file ready before it is written; where that cannot be done, nothing happens.
+
+        Ext4 writes a file out when it is renamed over another, unless its blocks were allocated before: 2 to 20 times
+        the cost of the whole write (fs/ext4/namei.c, ext4_alloc_da_blocks). Only for what need not survive a power cut.
+        """
+        if sys.platform == "linux" and size > 0:
+            with suppress(OSError):
+                os.posix_fallocate(fd, 0, size)
 
     def seek(self, fd: int, offset: int) -> None:
         """Move to an offset from the start."""

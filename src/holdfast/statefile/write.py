@@ -169,6 +169,8 @@ def _create(place: Place, order: _Order, old: Old) -> Temp:
 def _fill(temp: Temp, place: Place, order: _Order, old: Old) -> tuple[tuple[str, ...], bool]:
     """Write content and metadata, and sync both; return what was lost and whether a sync held."""
     ops = place.ops
+    if order.durability is Durability.ATOMIC:
+        ops.reserve(temp.open_fd, len(order.content))
     temp.write(order.content)
     lost = carry_over(old, temp.open_fd, order.mode, ops)
     if order.durability is Durability.ATOMIC:

@@ -8,6 +8,7 @@ from holdfast.config.origin import Origin
 from holdfast.config.unfit import Unfit
 from holdfast.config.units import duration_text, seconds, size, size_text
 from holdfast.model.spec import RestartLimit
+from holdfast.rules.restart import LARGEST_COUNT
 
 _DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|h|d)$"
 _SIZE_PATTERN = r"^[0-9]+(\.[0-9]+)? ?([kKMGT]?B|[KMGT]iB)$"
@@ -54,6 +55,11 @@ def _read_limit(plain: object, origin: Origin) -> RestartLimit | None:
     count = int(found[1])
     if count == 0:
         raise Unfit("no restart would ever be allowed", hint='write when = "never" instead')
+    if count > LARGEST_COUNT:
+        raise Unfit(
+            f"no more than {LARGEST_COUNT} restarts are remembered",
+            hint='write a shorter window, or "none"',
+        )
     if within == 0:
         raise Unfit("a window must be longer than nothing", hint='write "none" for no limit')
     return RestartLimit(count=count, within=within)

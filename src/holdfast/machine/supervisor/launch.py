@@ -1,0 +1,102 @@
+"""Turn the spec of a service into a running process with its output captured."""
+
+import contextlib
+import math
+from dataclasses import replace
+from pathlib import Path
+
+from holdfast import statefile
+from holdfast.errors import HoldfastError, StartFailed, StateError
+from holdfast.home import Home
+from holdfast.machine.output.pipes import Outlets, Pipes
+from holdfast.machine.process.headroom import Headroom
+from holdfast.machine.process.launch import Launch, with_user_resolved
+from holdfast.machine.process.spawn import Spawned, spawn
+from holdfast.machine.supervisor.environment import environment_of, own_environment
+from holdfast.machine.supervisor.look import read_pid
+from holdfast.model.service import ServiceState
+from holdfast.model.spec import ServiceSpec
+from holdfast.statefile import Durability
+
+
+class Launcher:
+    """Starts services, and keeps the pid files other tools read."""
+
+    def __init__(self, home: Home, runtime: Path, pipes: Pipes, headroom: Headroom) -> None:
+        self.home = home
+        self.runtime = runtime
+        self.pipes = pipes
+        self.headroom = headroom
+
+    def launch(self, spec: ServiceSpec, state: ServiceState) -> Spawned:
+        """Execute the program of a service under the generation and instance of its state.
+
+        Raises:
+            StartFailed: it could not be executed; says whether a retry may help.
+        """
+        env = environment_of(
+            spec,
+            own_environment(),
+            generation=state.generation,
+            instance=state.instance,
+            home=self.home.root,
+        )
+        order = Launch(
+            argv=spec.command,
+            env=env,
+            cwd=spec.cwd,
+            user=spec.user,
+            umask=spec.umask,
+            nofile=spec.limits.nofile,
+            nice=spec.limits.nice,
+            oom_score=spec.limits.oom_score,
+            cpu_seconds=math.ceil(spec.limits.cpu) if spec.limits.cpu is not None else None,
+        )
+        return self._spawn(spec, with_user_resolved(order))
+
+    def reopen(self, spec: ServiceSpec) -> None:
+        """Go on capturing the output of a service that was started before."""
+        self._open(spec, None).close()
+
+    def write_pid(self, name: str, pid: int) -> None:
+        """Write the pid file; other tools read it, Holdfast never believes it, so a full disk is no fault here."""
+        with contextlib.suppress(StateError):
+            statefile.write_atomic(
+                self.home.pid(name), f"{pid}\n", durability=Durability.ATOMIC, mode=0o600
+            )
+
+    def remove_pid(self, name: str, pid: int) -> None:
+        """Remove the pid file of a process that ended, unless it names another by now."""
+        if read_pid(self.home, name) == pid:
+            self.home.pid(name).unlink(missing_ok=True)
+
+    def clear_runtime(self) -> None:
+        """Remove the pipes of services that are all gone; a folder with anything else in it stays."""
+        for folder in self.runtime.iterdir():
+            with contextlib.suppress(OSError):
+                for pipe in folder.glob(f"{folder.name}.*"):
+                    pipe.unlink()
+                folder.rmdir()
+        with contextlib.suppress(OSError):
+            self.runtime.rmdir()
+
+    def _spawn(self, spec: ServiceSpec, order: Launch) -> Spawned:
+        outlets = self._open(spec, order.uid)
+        try:
+            return spawn(
+                replace(order, stdout=outlets.stdout_fd, stderr=outlets.stderr_fd), self.headroom
+            )
+        finally:
+            outlets.close()
+
+    def _open(self, spec: ServiceSpec, uid: int | None) -> Outlets:
+        folder = self.runtime / spec.name
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            return self.pipes.open(spec.name, spec.log, self.home.log(spec.name), folder, uid)
+        except (OSError, StateError) as error:
+            raise StartFailed(
+                f"its output cannot be captured: {error}", permanent=False
+            ) from error
+        except HoldfastError as error:
+            raise StartFailed(f"its output cannot be captured: {error}", permanent=True) from error

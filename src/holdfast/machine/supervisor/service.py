@@ -1,0 +1,36 @@
+"""One supervised service in memory: what is wanted, what is the case, and what the supervisor holds for it."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from holdfast.machine.process.wait import Death
+from holdfast.machine.supervisor.use import Sample
+from holdfast.model.service import Identity, ServiceState
+from holdfast.model.spec import ServiceSpec
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """Mutable on purpose: the supervisor's loop is the only one that touches it."""
+
+    spec: ServiceSpec
+    state: ServiceState
+    removed: bool = False
+    main: Identity | None = None
+    """The last main process, by which what it left behind is recognised."""
+    death: Death | None = None
+    timer: asyncio.TimerHandle | None = None
+    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+    sample: Sample | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name of the service."""
+        return self.spec.name
+
+    def wake(self) -> None:
+        """Let everybody who waits for a change of this service look again."""
+        waiting, self.waiters = self.waiters, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)

@@ -1,0 +1,154 @@
+"""Looks at what is left of services that end, and reaches all of it; one look serves every service that asked."""
+
+import asyncio
+import os
+import signal as signals
+from collections.abc import Callable
+from typing import TypeAlias
+
+from holdfast.machine.process.identity import identify
+from holdfast.machine.process.tree import (
+    Member,
+    Roots,
+    Roster,
+    Snapshot,
+    members,
+    signal_member,
+    signal_tree,
+    variables_of_pid,
+)
+from holdfast.machine.process.wait import Death, open_death
+from holdfast.machine.supervisor.service import Service
+from holdfast.model.event import Adopted
+from holdfast.model.service import Identity, Step
+
+Answer: TypeAlias = Callable[[Service, int], None]
+
+
+class Trees:
+    """The process trees of all services, seen only when somebody asks."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, roster: Roster, boot_id: str) -> None:
+        self.loop = loop
+        self.roster = roster
+        self.boot_id = boot_id
+        self.mains: set[int] = set()
+        """The main processes that are watched and therefore nobody's leftovers."""
+        self._asked: dict[str, tuple[Service, Answer]] = {}
+        self._watched: dict[str, list[Death]] = {}
+        self._recent: Snapshot | None = None
+
+    def signal(self, service: Service, name: str) -> int:
+        """Send a signal by name ("TERM") to the whole tree of a service; return how many processes got it."""
+        return signal_tree(self._members(self._snapshot(), service), number_of(name))
+
+    def signal_main(self, service: Service, name: str) -> bool:
+        """Send a signal to the main process alone; False when there is none to get it."""
+        main = service.state.process
+        if main is None:
+            return False
+        return signal_member(Member(pid=main.pid, start_ticks=main.start_ticks), number_of(name))
+
+    def look(self, service: Service, answer: Answer) -> None:
+        """Tell how many processes are left once the loop comes round, and again when one of them is gone."""
+        if not self._asked:
+            self.loop.call_soon(self._look)
+        self._asked[service.name] = (service, answer)
+
+    def tagged(self, instance: str) -> Identity | None:
+        """Return the eldest living process that was started for this instance."""
+        snapshot = self._snapshot()
+        found = sorted(snapshot.bearing(instance, since_ticks=0), key=lambda row: row.start_ticks)
+        eldest = next((row for row in found if not row.is_gone), None)
+        return identify(eldest.pid) if eldest is not None else None
+
+    def heir(self, name: str, home: str) -> Adopted | None:
+        """Return what a living main process says of itself when the record of its service was lost."""
+        for row in sorted(self._snapshot().rows.values(), key=lambda row: row.start_ticks):
+            if row.sid != row.pid or row.is_gone:
+                continue  # a service leads its session
+            told = variables_of_pid(row.pid)
+            if (told.get("HOLDFAST_SERVICE"), told.get("HOLDFAST_HOME")) != (name, home):
+                continue
+            identity = identify(row.pid)
+            if identity is not None:
+                generation = told.get("HOLDFAST_GENERATION", "")
+                return Adopted(
+                    identity=identity,
+                    instance=told.get("HOLDFAST_INSTANCE", ""),
+                    generation=int(generation) if generation.isdecimal() else 0,
+                )
+        return None
+
+    def forget(self, service: Service) -> None:
+        """Stop looking at what is left of a service."""
+        self._asked.pop(service.name, None)
+        self._unwatch(service.name)
+
+    def _look(self) -> None:
+        asked, self._asked = self._asked, {}
+        self._recent = None
+        mains = [service.main for service, _ in asked.values()]
+        since = min((main.start_ticks if main else 0 for main in mains), default=0)
+        snapshot = self.roster.look(since, self.mains)
+        for service, answer in asked.values():
+            self._unwatch(service.name)
+            if service.state.process is not None:
+                continue  # its own death will ask again
+            left = self._members(snapshot, service)
+            if left and service.state.step is Step.KILLED:
+                signal_tree(left, number_of("KILL"))  # born since the last look
+            self._watch(service, left, answer)
+            answer(service, len(left))
+
+    def _members(self, snapshot: Snapshot, service: Service) -> tuple[Member, ...]:
+        main = service.state.process or service.main
+        return members(
+            snapshot, Roots(main=main, instance=service.state.instance, spared={os.getppid()})
+        )
+
+    def _snapshot(self) -> Snapshot:
+        """Return a look at the machine that is as old as this turn of the loop at most."""
+        if self._recent is None:
+            self._recent = self.roster.look()
+            self.loop.call_soon(self._let_go)
+        return self._recent
+
+    def _let_go(self) -> None:
+        self._recent = None
+
+    def _watch(self, service: Service, left: tuple[Member, ...], answer: Answer) -> None:
+        deaths = []
+        for member in left:
+            identity = Identity(
+                pid=member.pid, start_ticks=member.start_ticks, boot_id=self.boot_id
+            )
+            death = open_death(identity)
+            if death is None:
+                self.look(service, answer)  # gone since the snapshot: look again at once
+                continue
+            self.loop.add_reader(death.fileno(), self.look, service, answer)
+            deaths.append(death)
+        self._watched[service.name] = deaths
+
+    def _unwatch(self, name: str) -> None:
+        for death in self._watched.pop(name, ()):
+            self.loop.remove_reader(death.fileno())
+            death.close()
+
+
+def number_of(name: str) -> int:
+    """Return the number of a signal named as in the configuration: "TERM", "SIGTERM" or "15".
+
+    Raises:
+        ValueError: this platform has no such signal.
+    """
+    if name.isdecimal():
+        return int(signals.Signals(int(name)))
+    bare = name.upper().removeprefix("SIG")
+    try:
+        return int(signals.Signals[f"SIG{bare}"])
+    except KeyError:
+        raise ValueError(
+            f"there is no signal {name!r} on this platform; expected a name like TERM, INT or HUP"
+        ) from None

@@ -1,0 +1,152 @@
+"""What `status` shows: one shape, whether a supervisor answers or only its files are left."""
+
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast import statefile
+from holdfast.clock import boot_id, utc_text
+from holdfast.errors import StateError
+from holdfast.home import Home
+from holdfast.machine.process.identity import Verdict, is_same
+from holdfast.machine.supervisor import records
+from holdfast.model.service import Actual, Desired, Health, ServiceState
+from holdfast.model.spec import ServiceSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What a service uses now: percent of one core, bytes of resident memory."""
+
+    cpu_percent: float | None = None
+    rss_bytes: int | None = None
+
+
+def service_row(spec: ServiceSpec, state: ServiceState, use: Use) -> dict[str, object]:
+    """Return one service as `status --json` shows it."""
+    last = state.last_exit
+    return {
+        "name": spec.name,
+        "desired": state.desired.value,
+        "state": state.actual.value,
+        "health": state.health.value,
+        "pid": state.process.pid if state.process else None,
+        "since": utc_text(state.since),
+        "restarts": state.restarts,
+        "generation": state.generation,
+        "next_start_at": utc_text(state.next_start.at) if state.next_start else None,
+        "wait": state.next_start.wait.value if state.next_start else None,
+        "why": state.failure,
+        "last_exit": {
+            "code": last.exit.code,
+            "signal": last.exit.signal,
+            "reason": last.reason.value,
+            "at": utc_text(last.at),
+        }
+        if last
+        else None,
+        "adopted": state.adopted,
+        "group": spec.group,
+        "builtin": False,
+        "cpu_percent": use.cpu_percent,
+        "rss_bytes": use.rss_bytes,
+    }
+
+
+def health_of(states: Iterable[ServiceState]) -> dict[str, object]:
+    """Return how many of the services that are wanted are healthy, and the share of them in percent."""
+    wanted = [state for state in states if state.desired is Desired.UP]
+    healthy = sum(is_healthy(state) for state in wanted)
+    score = round(100 * healthy / len(wanted), 1) if wanted else 100.0
+    return {"score": score, "healthy": healthy, "total": len(wanted)}
+
+
+def is_healthy(state: ServiceState) -> bool:
+    """Tell whether a service does what it is there for."""
+    return state.health is Health.OK and state.actual in (Actual.RUNNING, Actual.DONE)
+
+
+def whole(
+    machine: str,
+    supervisor: dict[str, object],
+    rows: list[dict[str, object]],
+    health: dict[str, object],
+) -> dict[str, Any]:
+    """Return the object of `status --json`."""
+    gone: dict[str, object] = {"pid": None, "state": "gone"}
+    return {
+        "machine": machine,
+        "supervisor": supervisor,
+        "watchdog": dict(gone),
+        "hub": {**gone, "url": None},
+        "health": health,
+        "services": rows,
+        "checks": [],
+    }
+
+
+def from_disk(home: Home) -> dict[str, Any]:
+    """Return the same shape from the files alone, for when no supervisor answers; changes nothing."""
+    found = [(loaded.spec, _as_it_is(loaded)) for loaded in records.readable(home)]
+    rows = [service_row(spec, state, Use()) for spec, state in found]
+    supervisor: dict[str, object] = {"pid": None, "state": "gone", "since": None}
+    return whole(machine_name(home), supervisor, rows, health_of(state for _, state in found))
+
+
+def machine_name(home: Home) -> str:
+    """Return the name this machine was given in its configuration, else its host name."""
+    return str(remembered(home).get("machine") or socket.gethostname())
+
+
+def remembered(home: Home) -> dict[str, object]:
+    """Return what the last `up` left behind: the machine's name and the path of its configuration."""
+    try:
+        found = statefile.read_json(home.config_pointer)
+    except (StateError, FileNotFoundError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _as_it_is(loaded: records.Loaded) -> ServiceState:
+    """Return the recorded state, corrected by whether the recorded process still lives."""
+    state = loaded.state
+    lives = (
+        loaded.boot_id == boot_id()
+        and state.process is not None
+        and is_same(state.process) is Verdict.SAME
+    )
+    if lives or state.actual not in (
+        Actual.STARTING,
+        Actual.RUNNING,
+        Actual.STOPPING,
+        Actual.STUCK,
+    ):
+        return state
+    return ServiceState(
+        name=state.name,
+        desired=state.desired,
+        since=state.since,
+        restarts=state.restarts,
+        generation=state.generation,
+        history=state.history,
+        last_exit=state.last_exit,
+    )
+
+
+def why(state: ServiceState) -> str:
+    """Return in a few words why a service is not simply running."""
+    if state.failure:
+        return state.failure
+    if state.actual is Actual.WAITING:
+        return "what it needs is not there yet"
+    last = state.last_exit
+    if last is None or state.actual in (Actual.DOWN, Actual.STOPPING):
+        return f"it is {state.actual.value}"
+    if last.exit.signal is not None:
+        return f"it was ended by signal {last.exit.signal}"
+    return (
+        f"it ended with exit code {last.exit.code}"
+        if last.exit.code is not None
+        else "how it ended is not known"
+    )
