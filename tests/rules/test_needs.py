@@ -70,9 +70,7 @@ def test_a_circle_leaves_together_at_the_end() -> None:
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.sets(st.sampled_from("abcdef"), max_size=3)))
 def test_everybody_leaves_exactly_once_and_nobody_too_early(needs: dict[str, set[str]]) -> None:
-    acyclic = {
-        name: {other for other in needed if other < name} for name, needed in needs.items()
-    }
+    acyclic = {name: {other for other in needed if other < name} for name, needed in needs.items()}
     specs = {
         name: spec(name, *(Need(name=other) for other in sorted(needed)))
         for name, needed in acyclic.items()

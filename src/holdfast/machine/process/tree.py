@@ -212,6 +212,20 @@ def instance_of_pid(pid: int) -> str | None:
     return os.fsdecode(rest.partition(b"\0")[0]) if found else None
 
 
+def variables_of_pid(pid: int) -> Mapping[str, str]:
+    """Return the environment a process was started with, as far as it may be read."""
+    if sys.platform != "linux":
+        from holdfast.machine.process import portable
+
+        return portable.environment(pid)
+    try:
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as source:
+            entries = os.fsdecode(source.read()).split("\0")
+    except OSError:
+        return {}
+    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
+
 def group_is_empty(pgid: int) -> bool:
     """Tell, at the cost of one system call, that a process group has nobody left, not even a zombie.
 

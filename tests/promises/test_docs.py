@@ -1,0 +1,119 @@
+"""What the code can do stands in the reference, and the reference tells of nothing else."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import holdfast
+from holdfast.cli.commands import COMMANDS
+from holdfast.machine.supervisor.api import Api
+from holdfast.model.kinds import KINDS
+
+SOURCE = Path(holdfast.__file__).parent
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def kinds_in(tree: ast.AST) -> set[str]:
+    """Return the kinds of events a module makes: literal, conditional, or by way of a name."""
+    named: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            named.setdefault(node.targets[0].id, []).append(node.value)
+
+    def texts(value: ast.expr) -> Iterator[str]:
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield value.value
+        elif isinstance(value, ast.IfExp):
+            yield from texts(value.body)
+            yield from texts(value.orelse)
+        elif isinstance(value, ast.Name):
+            for assigned in named.get(value.id, ()):
+                yield from texts(assigned)
+
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    places = (place for call in calls for place in kind_of(call))
+    return {text for place in places for text in texts(place) if "." in text}
+
+
+def kind_of(call: ast.Call) -> Iterator[ast.expr]:
+    """Yield where a call names the kind of an event."""
+    func = call.func
+    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    if name == "Record":
+        yield from (word.value for word in call.keywords if word.arg == "kind")
+    elif name in ("event", "append"):
+        yield from call.args[:1]
+    elif name == "record":
+        yield from call.args[1:2]
+
+
+def all_kinds() -> set[str]:
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in SOURCE.rglob("*.py"))
+    return {kind for tree in trees for kind in kinds_in(tree)}
+
+
+def test_the_scan_sees_every_way_a_kind_is_written() -> None:
+    code = """
+Record(kind="a.one", facts={})
+Record(kind="a.two" if held else "a.three")
+kind = "a.four" if lost else "a.five"
+self.event(kind, name, {})
+notes.record(service, "a.six", {})
+journal.append("a.seven", name)
+rows.append("no kind")
+"""
+    numbers = ("one", "two", "three", "four", "five", "six", "seven")
+    assert kinds_in(ast.parse(code)) == {f"a.{number}" for number in numbers}
+
+
+def test_every_kind_of_event_is_in_the_table_and_every_row_is_used() -> None:
+    assert sorted(all_kinds()) == sorted(KINDS)
+
+
+def test_the_reference_is_what_the_code_would_write_today() -> None:
+    done = subprocess.run(
+        [sys.executable, str(DOCS / "generate.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_command_is_in_the_reference() -> None:
+    page = (DOCS / "reference" / "commands.md").read_text(encoding="utf-8")
+    told = re.findall(r"^## holdfast (\S+)$", page, re.MULTILINE)
+    assert told == [command.name for command in COMMANDS]
+
+
+def test_every_order_of_the_control_socket_is_in_the_reference() -> None:
+    page = (DOCS / "reference" / "control.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]+`) \|", page, re.MULTILINE)
+    told = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    nothing = cast("Any", None)
+    assert sorted(told) == sorted(Api(nothing, nothing, nothing, started_at=0.0).methods)
+
+
+def test_the_reference_of_events_tells_every_kind() -> None:
+    page = (DOCS / "reference" / "events.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([a-z_.]+)` \|", page, re.MULTILINE)) == set(KINDS)
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    links = [
+        (page, target)
+        for page in DOCS.rglob("*.md")
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        if "://" not in target
+    ]
+    broken = [
+        f"{page.relative_to(DOCS)}: {target}"
+        for page, target in links
+        if not (page.parent / target).exists()
+    ]
+    assert links
+    assert broken == []

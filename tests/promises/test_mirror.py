@@ -1,0 +1,77 @@
+"""Every module has its tests where a reader looks for them."""
+
+from pathlib import Path
+
+import pytest
+
+import holdfast
+
+SOURCE = Path(holdfast.__file__).parent
+TESTS = Path(__file__).parents[1]
+
+ELSEWHERE = {
+    # The reading of holdfast.toml is one pipeline; its parts are tested by what a file turns into.
+    "config/agree.py": "config/test_load.py",
+    "config/crosscheck.py": "config/test_load.py",
+    "config/kinds/amounts.py": "config/test_load.py",
+    "config/kinds/base.py": "config/test_load.py",
+    "config/kinds/paths.py": "config/test_load.py",
+    "config/kinds/process.py": "config/test_load.py",
+    "config/notes.py": "config/test_load.py",
+    "config/origin.py": "config/test_load.py",
+    "config/read.py": "config/test_load.py",
+    "config/sections/base.py": "config/test_schema.py",
+    "config/sections/machine.py": "config/test_load.py",
+    "config/sections/service.py": "config/test_load.py",
+    "config/sections/watching.py": "config/test_load.py",
+    "config/sections/work.py": "config/test_load.py",
+    "config/settings.py": "config/test_load.py",
+    "config/shape.py": "config/test_schema.py",
+    "config/sources.py": "config/test_load.py",
+    "config/specs.py": "config/test_load.py",
+    "config/toml.py": "config/test_show.py",
+    "config/unfit.py": "config/test_load.py",
+    # Declarations without a decision of their own.
+    "cli/checkups/finding.py": "cli/test_doctor.py",
+    "model/event.py": "rules/test_supervise.py",
+    # The steps of one write, tested by failing each of them in turn.
+    "statefile/flock.py": "statefile/test_lock.py",
+    "statefile/metadata.py": "statefile/test_write.py",
+    "statefile/ops.py": "statefile/test_write.py",
+    "statefile/place.py": "statefile/test_write.py",
+    "statefile/system.py": "statefile/test_write.py",
+    # Bindings that only another operating system can run.
+    "machine/process/kernel32.py": "machine/process/test_windows.py",
+    # The two ends of one pump.
+    "machine/output/sink.py": "machine/output/test_pipes.py",
+    "machine/output/streams.py": "machine/output/test_pipes.py",
+}
+"""Modules whose tests stand elsewhere, and where."""
+
+
+def modules() -> list[str]:
+    """Return every module that has something to test."""
+    found = (path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
+    return sorted(str(path) for path in found if not path.stem.startswith("__"))
+
+
+def mirror_of(module: str) -> Path:
+    """Return where the tests of a module belong."""
+    return TESTS / Path(module).with_name(f"test_{Path(module).name}")
+
+
+@pytest.mark.parametrize("module", modules())
+def test_every_module_has_a_test_file_at_its_mirror_place(module: str) -> None:
+    place = TESTS / ELSEWHERE[module] if module in ELSEWHERE else mirror_of(module)
+    assert place.exists()
+    assert "\ndef test_" in place.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("module", ELSEWHERE)
+def test_only_what_has_no_mirror_is_listed_as_tested_elsewhere(module: str) -> None:
+    assert (SOURCE / module).exists()
+    assert not mirror_of(module).exists()
+
+
+def test_no_two_folders_of_tests_form_a_package() -> None:
+    assert list(TESTS.rglob("__init__.py")) == []
