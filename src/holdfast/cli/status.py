@@ -9,7 +9,7 @@ from holdfast.cli import reach, render
 from holdfast.clock import SystemClock, wall_from_text
 from holdfast.errors import NotRunning, UnknownName, UsageError
 
-HEAD = ("SERVICE", "STATE", "PID", "UP", "RESTARTS", "CPU", "MEMORY", "")
+HEAD = ("SERVICE", "STATE", "PID", "UP", "RESTARTS", "CPU", "MEMORY")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -73,7 +73,9 @@ def lines(found: dict[str, Any], now: float) -> list[str]:
         _coloured(line, row["state"])
         for line, row in zip(body[1:], found["services"], strict=True)
     ]
-    return [head, "", render.paint(body[0], "grey"), *coloured]
+    notes = [(row["name"], note(row, now)) for row in found["services"]]
+    told = [f"{name}: {text}" for name, text in notes if text]
+    return [head, "", render.paint(body[0], "grey"), *coloured, *([""] if told else []), *told]
 
 
 def _row(row: dict[str, Any], now: float) -> tuple[str, ...]:
@@ -82,7 +84,7 @@ def _row(row: dict[str, Any], now: float) -> tuple[str, ...]:
     cpu = f"{row['cpu_percent']:.1f}%" if row["cpu_percent"] is not None else "-"
     pid = str(row["pid"]) if alive else "-"
     memory = render.size(row["rss_bytes"]) if row["rss_bytes"] is not None else "-"
-    return (row["name"], row["state"], pid, up, str(row["restarts"]), cpu, memory, note(row, now))
+    return (row["name"], row["state"], pid, up, str(row["restarts"]), cpu, memory)
 
 
 def note(row: dict[str, Any], now: float) -> str:

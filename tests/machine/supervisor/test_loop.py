@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -393,13 +393,13 @@ def test_a_service_whose_record_was_broken_begins_with_its_limit_used_up(play: "
     play(scene)
 
 
-@pytest.mark.parametrize("flag", ["enabled", "autostart"])
+@pytest.mark.parametrize("said", [{"enabled": False}, {"autostart": False}], ids=str)
 def test_a_new_service_is_wanted_unless_its_configuration_says_otherwise(
-    play: "Play", flag: str
+    play: "Play", said: dict[str, Any]
 ) -> None:
     async def scene(stage: "Stage") -> None:
         wanted = stage.supervisor.add(stage.spec("a"))
-        unwanted = stage.supervisor.add(replace(stage.spec("b"), **{flag: False}))  # type: ignore[arg-type]  # a field by name
+        unwanted = stage.supervisor.add(stage.spec("b", **said))
         assert (wanted.state.desired, unwanted.state.desired) == (Desired.UP, Desired.DOWN)
 
     play(scene)

@@ -1,7 +1,9 @@
 """What is left of services that end: one look serves many, and nothing escapes a kill."""
 
+import asyncio
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,9 +15,7 @@ from holdfast.machine.process.identity import identify
 from holdfast.machine.process.tree import Roster, Snapshot
 from holdfast.machine.supervisor.service import Service
 from holdfast.machine.supervisor.trees import Trees, number_of
-from holdfast.model.event import StopOrdered
 from holdfast.model.service import Actual, ServiceState, Step
-from holdfast.model.spec import StopPolicy
 
 if TYPE_CHECKING:
     from tests.machine.supervisor.conftest import Play, Stage
@@ -31,18 +31,6 @@ if os.fork() == 0:
     signal.pause()
 print("parent", flush=True)
 signal.pause()
-"""
-
-BREEDS = """
-import os, signal, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("up", flush=True)
-while True:
-    if os.fork() == 0:
-        os.setsid()
-        time.sleep(0.02)
-    else:
-        os._exit(0) if os.getpid() != os.getsid(0) else time.sleep(0.01)
 """
 
 
@@ -120,14 +108,49 @@ def test_what_a_dead_service_left_behind_is_found_and_asked_to_end(play: "Play")
     play(scene)
 
 
+class BreedingRoster(Roster):
+    """A roster right after whose first looks another process of the instance is born."""
+
+    def __init__(self, env: dict[str, str], births: int) -> None:
+        super().__init__()
+        self.born = [born(env)]
+        self.env = env
+        self.births = births
+
+    def look(self, *how: Any, **more: Any) -> Snapshot:
+        snapshot = super().look(*how, **more)
+        if len(self.born) <= self.births:
+            self.born.append(born(self.env))
+        return snapshot
+
+
+def born(env: dict[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(["sleep", "7005"], env=env, start_new_session=True)
+
+
 def test_what_is_born_during_a_kill_is_killed_again(play: "Play") -> None:
     async def scene(stage: "Stage") -> None:
-        service = await stage.run(stage.python(BREEDS, stop=StopPolicy(timeout=3600.0)))
-        await stage.hear()
-        instance = service.state.instance
-        stage.supervisor.tell(service, StopOrdered(kill=True))
-        await stage.becomes(service, Actual.DOWN)
-        assert stage.trees.tagged(instance) is None
+        service = idle(stage, "a")
+        service.state = replace(service.state, actual=Actual.STOPPING, step=Step.KILLED)
+        env = {
+            "HOLDFAST_INSTANCE": service.state.instance,
+            "HOLDFAST_HOME": str(stage.home.root),
+        }
+        roster = BreedingRoster(env, births=3)
+        trees = Trees(stage.loop, roster, boot_id())
+        answers: list[int] = []
+        empty = stage.loop.create_future()
+
+        def answer(_service: Service, left: int) -> None:
+            answers.append(left)
+            if left == 0:
+                empty.cancel()
+
+        trees.look(service, answer)
+        await asyncio.wait([empty])
+        trees.forget(service)
+        assert [process.wait() for process in roster.born] == [-signal.SIGKILL] * 4
+        assert max(answers) >= 1
 
     play(scene)
 

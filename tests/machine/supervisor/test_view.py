@@ -175,7 +175,7 @@ def test_nothing_of_another_boot_lives(home: Home) -> None:
     assert disk_row(home)["pid"] is None
 
 
-@pytest.mark.parametrize("actual", [Actual.BACKOFF, Actual.HELD, Actual.FAILED, Actual.DONE])
+@pytest.mark.parametrize("actual", [Actual.BACKOFF, Actual.HELD, Actual.FAILED])
 def test_what_had_no_process_is_shown_as_it_was(home: Home, actual: Actual) -> None:
     save(home, replace(UP, actual=actual, process=None, failure="because"))
     row = disk_row(home)

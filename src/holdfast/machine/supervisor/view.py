@@ -37,7 +37,7 @@ def service_row(spec: ServiceSpec, state: ServiceState, use: Use) -> dict[str, o
         "generation": state.generation,
         "next_start_at": utc_text(state.next_start.at) if state.next_start else None,
         "wait": state.next_start.wait.value if state.next_start else None,
-        "why": state.failure,
+        "why": _row_why(spec, state),
         "last_exit": {
             "code": last.exit.code,
             "signal": last.exit.signal,
@@ -132,6 +132,16 @@ def _as_it_is(loaded: records.Loaded) -> ServiceState:
         history=state.history,
         last_exit=state.last_exit,
     )
+
+
+def _row_why(spec: ServiceSpec, state: ServiceState) -> str:
+    """Return why a wanted service does not run; nothing where all is as it should be."""
+    if state.actual is Actual.WAITING:
+        return f"waits for {', '.join(need.name for need in spec.needs)}"
+    return why(state) if state.actual in _AILING else ""
+
+
+_AILING = frozenset({Actual.BACKOFF, Actual.HELD, Actual.FAILED, Actual.STUCK, Actual.ORPHAN})
 
 
 def why(state: ServiceState) -> str:

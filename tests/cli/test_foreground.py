@@ -1,0 +1,160 @@
+"""`up --foreground`: the supervisor lives and dies with the command."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import pytest
+
+from holdfast.machine.process.identity import identify
+from holdfast.machine.process.wait import reap_strangers
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Done
+
+    Run = Callable[..., Done]
+
+if sys.platform != "linux":
+    pytest.skip("these tests look into /proc", allow_module_level=True)
+
+DEAF = """
+[service.deaf]
+command = ["{python}", "-I", "-S", "-c", "import signal; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"]
+stop = {{ timeout = "1h" }}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _down(run: "Run") -> Iterator[None]:
+    yield
+    run("down", "--timeout", "1s")
+    reap_strangers(frozenset())
+
+
+@pytest.fixture
+def front(run: "Run", tmp_path: Path) -> Iterator[Callable[..., "Front"]]:
+    """Start the command in front; it is ended with the test."""
+    started: list[Front] = []
+
+    def start(config: str = "", *words: str) -> Front:
+        (tmp_path / "holdfast.toml").write_text(config, encoding="utf-8")
+        started.append(Front(words))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
+
+
+class Front:
+    """The command, as it prints."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "holdfast", "up", "--foreground", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def until(self, text: str) -> str:
+        """Read until a line holds these words, and return that line."""
+        out: IO[str] | None = self.process.stdout
+        assert out is not None
+        seen = []
+        for line in out:
+            if text in line:
+                return line
+            seen.append(line)
+        raise AssertionError(f"{text!r} was never said: {seen}")
+
+    def end(self) -> None:
+        """Leave nothing behind, however the test went."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def ended(self) -> int:
+        self.process.communicate()
+        return self.process.returncode
+
+
+def supervisor(run: "Run") -> int:
+    pid = run("status", "--json").json["supervisor"]["pid"]
+    assert isinstance(pid, int)
+    return pid
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)]
+)
+def test_a_signal_ends_the_supervisor_and_then_the_command(
+    run: "Run", front: Callable[..., Front], number: int, code: int
+) -> None:
+    command = front()
+    command.until("Ctrl-C stops everything")
+    pid = supervisor(run)
+    command.process.send_signal(number)
+    assert command.ended() == code
+    assert identify(pid) is None
+
+
+def test_a_second_signal_kills_what_does_not_end(
+    run: "Run", front: Callable[..., Front], home: "os.PathLike[str]"
+) -> None:
+    command = front(DEAF.format(python=sys.executable), "--no-wait")
+    command.until("Ctrl-C stops everything")
+    (row,) = run("status", "--json").json["services"]
+    while "deaf" not in run("logs", "deaf").out:
+        pass
+    command.process.send_signal(signal.SIGINT)
+    while run("status", "--json").json["services"][0]["state"] != "stopping":
+        pass
+    assert identify(row["pid"]) is not None
+    command.process.send_signal(signal.SIGINT)
+    assert command.ended() == 130
+    assert identify(row["pid"]) is None
+
+
+def test_a_signal_during_the_steps_ends_everything_too(
+    run: "Run", front: Callable[..., Front], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "gate")
+    command = front("""
+[startup]
+steps = [{ name = "Wait", command = ["cat", "gate"], at = "after" }]
+""")
+    command.until("Verify health")
+    pid = supervisor(run)
+    command.process.send_signal(signal.SIGTERM)
+    (tmp_path / "gate").write_text("go on\n")
+    assert command.ended() == 0
+    assert identify(pid) is None
+
+
+def test_an_end_of_the_supervisor_ends_the_command(
+    run: "Run", front: Callable[..., Front]
+) -> None:
+    command = front()
+    command.until("Ctrl-C stops everything")
+    assert run("down").code == 0
+    assert command.ended() == 0
+
+
+def test_a_supervisor_that_runs_already_is_not_taken_over(
+    run: "Run", front: Callable[..., Front], tmp_path: Path
+) -> None:
+    (tmp_path / "holdfast.toml").write_text("", encoding="utf-8")
+    assert run("up").code == 0
+    pid = supervisor(run)
+    command = front()
+    assert str(pid) in command.until("holdfast:")
+    assert command.ended() == 4
+    assert supervisor(run) == pid

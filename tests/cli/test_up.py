@@ -1,0 +1,209 @@
+"""`holdfast up` with a real supervisor: steps, outcome, exit code."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from holdfast import statefile
+from holdfast.cli import up
+from holdfast.home import Home
+from holdfast.machine.process.wait import reap_strangers
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Done
+
+    Run = Callable[..., Done]
+
+
+@pytest.fixture(autouse=True)
+def _down(run: "Run") -> Iterator[None]:
+    yield
+    run("down", "--timeout", "5s")
+    reap_strangers(frozenset())
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        (tmp_path / "holdfast.toml").write_text(text, encoding="utf-8")
+
+    return write
+
+
+def service(name: str, command: str = '"sleep", "8001"', more: str = "") -> str:
+    return f"[service.{name}]\ncommand = [{command}]\n{more}\n"
+
+
+FAILS = '"/no/such/program"'
+
+
+def rows(run: "Run") -> dict[str, dict[str, object]]:
+    return {row["name"]: row for row in run("status", "--json").json["services"]}
+
+
+def test_it_starts_everything_in_numbered_steps_and_touches_nothing_the_second_time(
+    run: "Run", write: Callable[[str], None]
+) -> None:
+    write(service("a") + service("b"))
+    first = run("up")
+    assert first.code == 0
+    assert [line.split(" ... ")[0] for line in first.lines[:4]] == [
+        "[1/4] Start the supervisor",
+        "[2/4] Clean up stale state",
+        "[3/4] Start services",
+        "[4/4] Verify health",
+    ]
+    assert "2 started" in first.out
+    assert "2/2 healthy in " in first.out
+    before = {name: row["pid"] for name, row in rows(run).items()}
+    second = run("up", "--json")
+    assert second.code == 0
+    assert "2 already running" in second.json["steps"][2]["says"]
+    assert second.json["health"] == {"score": 100.0, "healthy": 2, "total": 2}
+    assert {name: row["pid"] for name, row in rows(run).items()} == before
+    assert run("up", "-q").out == ""
+
+
+def test_what_fails_is_named_with_its_reason_and_the_rest_runs(
+    run: "Run", write: Callable[[str], None]
+) -> None:
+    write(service("bad", FAILS) + service("good") + service("waits", more='needs = ["bad"]'))
+    done = run("up")
+    assert done.code == 1
+    assert "bad: failed: '/no/such/program' cannot be started" in done.out
+    assert "1/3 healthy" in done.out
+    states = {name: row["state"] for name, row in rows(run).items()}
+    assert states == {"bad": "failed", "good": "running", "waits": "waiting"}
+
+
+def test_of_many_that_fail_the_first_are_named(run: "Run", write: Callable[[str], None]) -> None:
+    write("".join(service(f"s{number}", FAILS) for number in range(up.LISTED + 2)))
+    done = run("up")
+    assert done.code == 1
+    assert "and 2 more; see: holdfast status" in done.out
+    assert f"s{up.LISTED}:" not in done.out
+
+
+def test_steps_of_the_configuration_run_before_and_after_and_may_fail(
+    run: "Run", write: Callable[[str], None], tmp_path: Path
+) -> None:
+    write(f"""
+[startup]
+steps = [
+    {{ name = "Prepare", command = [{sys.executable!r}, "-S", "-c", "import os; print(os.getcwd(), os.environ['HOLDFAST_HOME'])"] }},
+    {{ name = "Greet", command = ["false"], at = "after" }},
+]
+""")
+    done = run("up")
+    assert done.code == 1
+    assert [line.split(" ... ")[0] for line in done.lines if line.startswith("[")] == [
+        "[1/6] Prepare",
+        "[2/6] Start the supervisor",
+        "[3/6] Clean up stale state",
+        "[4/6] Start services",
+        "[5/6] Verify health",
+        "[6/6] Greet",
+    ]
+    assert f"({tmp_path} {tmp_path}/home)" in done.lines[0]
+    assert "ended with exit code 1" in done.out
+    assert "0/0 healthy" in done.out
+
+
+def test_only_the_services_named_are_started(run: "Run", write: Callable[[str], None]) -> None:
+    write(service("a") + service("b"))
+    assert run("up", "a", "--no-wait").code == 0
+    assert {name: row["pid"] is not None for name, row in rows(run).items()} == {
+        "a": True,
+        "b": False,
+    }
+    assert run("up", "nobody").code != 0
+
+
+def test_without_waiting_it_returns_once_everything_is_ordered(
+    run: "Run", write: Callable[[str], None]
+) -> None:
+    write(service("a"))
+    done = run("up", "--no-wait")
+    assert done.code == 0
+    assert "1 ordered" in done.out
+
+
+def test_a_wrong_configuration_tells_all_and_starts_nothing(
+    run: "Run", write: Callable[[str], None], home: Home
+) -> None:
+    write(service("a", '""', "comand = 5") + "[service.Bad]\n")
+    done = run("up")
+    assert done.code == 2
+    assert "nothing was changed" in done.err
+    assert len(done.err.splitlines()) > 3
+    assert run("status").code == 3
+    assert not home.supervisor_lock.exists()
+
+
+def test_without_a_configuration_it_says_where_it_looked(run: "Run") -> None:
+    done = run("up")
+    assert done.code == 2
+    assert "holdfast.toml" in done.err
+
+
+def test_the_file_it_was_brought_up_with_is_remembered(
+    run: "Run", write: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(service("a", more="autostart = false"))
+    assert run("up").code == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run("up").code == 0
+
+
+def test_stale_pid_files_are_cleaned_up_and_told(
+    run: "Run", write: Callable[[str], None], home: Home
+) -> None:
+    write(service("a", more="autostart = false"))
+    for name in ("a", "b"):
+        home.pid(name).write_text("4194000\n")
+    assert "(2 stale pid files removed: a, b)" in run("up").out
+    assert list(home.pids.iterdir()) == []
+
+
+def test_a_supervisor_that_holds_the_lock_and_does_not_answer_is_told(
+    run: "Run",
+    write: Callable[[str], None],
+    home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(up, "PATIENCE", 0.0)
+    write(service("a"))
+    with statefile.hold(home.supervisor_lock):
+        done = run("up")
+    assert done.code == 4
+    assert str(os.getpid()) in done.err
+    assert "supervisor.log" in done.err
+
+
+def test_a_state_folder_nobody_can_use_is_told(
+    run: "Run", write: Callable[[str], None], home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(service("a"))
+    (home.root / "file").write_text("")
+    monkeypatch.setenv("HOLDFAST_HOME", str(home.root / "file"))
+    done = run("up")
+    assert done.code == 1
+    assert "cannot be used" in done.err
+
+
+def test_on_a_terminal_the_services_that_are_there_are_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with up._Progress(is_wanted=True) as progress:
+        for _ in range(10):
+            progress.seen({})
+    assert capsys.readouterr().out.split("\b") == [*"123456789", "10", "", "  ", "", ""]
+    with up._Progress(is_wanted=False) as progress:
+        progress.seen({})
+    assert capsys.readouterr().out == ""
