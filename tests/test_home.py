@@ -58,6 +58,11 @@ def test_else_the_platform_prescribes_it(
     assert default_home() == tmp_path / expected
 
 
+def test_a_home_is_its_folder_and_nothing_else(tmp_path: Path) -> None:
+    assert Home(tmp_path) == Home(tmp_path) != Home(tmp_path / "other")
+    assert len({Home(tmp_path), Home(tmp_path)}) == 1
+
+
 def test_every_path_stands_below_the_root(tmp_path: Path) -> None:
     home = Home(tmp_path)
     paths = {

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from holdfast.errors import Refused
 
@@ -28,13 +29,10 @@ def default_home() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "holdfast"
 
 
-class Home:
+class Home(NamedTuple):
     """The state folder; every path Holdfast keeps is named here and nowhere else."""
 
-    __slots__ = ("root",)
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    root: Path
 
     @property
     def supervisor_lock(self) -> Path:

@@ -239,24 +239,25 @@ def powerless(
 
 
 @needs_setpriv
+@pytest.mark.parametrize("place", [".", "home"])
 @pytest.mark.parametrize("mode", [0o555, 0o000])
 def test_a_home_that_may_not_be_written_gives_one_clear_message(
-    machine: "Machine", mode: int
+    machine: "Machine", mode: int, place: str
 ) -> None:
     machine.config(RUNNING)
     closed = machine.root / "closed"
     closed.mkdir()
     os.chown(closed, 65534, 65534)
     closed.chmod(mode)
-    for home in (closed, closed / "home"):
-        env = {"HOLDFAST_HOME": str(home)}
-        done = powerless(machine, "up", "-c", str(machine.file), env=env)
-        assert done.returncode in (1, 4)
-        assert str(home) in done.stdout + done.stderr
-        for words in (["status"], ["health"], ["check"], ["stop", "good"]):
-            assert powerless(machine, *words, env=env).returncode != 0, words
-        for words in (["events"], ["logs"], ["down"], ["doctor"]):
-            powerless(machine, *words, env=env)
+    home = closed / place
+    env = {"HOLDFAST_HOME": str(home)}
+    done = powerless(machine, "up", "-c", str(machine.file), env=env)
+    assert done.returncode in (1, 4)
+    assert str(home) in done.stdout + done.stderr
+    for words in (["status"], ["health"], ["check"], ["stop", "good"]):
+        assert powerless(machine, *words, env=env).returncode != 0, words
+    for words in (["events"], ["logs"], ["down"], ["doctor"]):
+        powerless(machine, *words, env=env)
 
 
 @needs_setpriv
@@ -320,7 +321,10 @@ def test_a_home_with_odd_characters_works(machine: "Machine") -> None:
     machine.holdfast("start", "good")
 
 
-def test_commands_survive_a_closed_a_full_and_an_ascii_terminal(machine: "Machine") -> None:
+@pytest.mark.parametrize("terminal", ["closed", "full", "ascii"])
+def test_commands_survive_a_closed_a_full_and_an_ascii_terminal(
+    machine: "Machine", terminal: str
+) -> None:
     machine.config("""
         [service.good]
         command = ["sh", "-c", "printf 'caf\\u00e9 \\\\377\\n'; exec sleep 6003"]
@@ -336,10 +340,14 @@ def test_commands_survive_a_closed_a_full_and_an_ascii_terminal(machine: "Machin
         ["doctor"],
     )
     for one in words:
-        machine.holdfast(*one, env={"PYTHONIOENCODING": "ascii"}, expect=(0, 1))
-        with open("/dev/full", "w", encoding="utf-8") as full:
-            machine.holdfast(*one, stdout=full, expect=None)
-        machine.holdfast(*one, stdout=None, preexec_fn=lambda: os.close(1), expect=None)
+        match terminal:
+            case "ascii":
+                machine.holdfast(*one, env={"PYTHONIOENCODING": "ascii"}, expect=(0, 1))
+            case "full":
+                with open("/dev/full", "w", encoding="utf-8") as full:
+                    machine.holdfast(*one, stdout=full, expect=None)
+            case _:
+                machine.holdfast(*one, stdout=None, preexec_fn=lambda: os.close(1), expect=None)
 
 
 def test_commands_work_in_a_folder_that_was_deleted(machine: "Machine") -> None:

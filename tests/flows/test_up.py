@@ -79,6 +79,19 @@ def test_up_of_an_unknown_name_is_wrong_use_with_a_suggestion(machine: "Machine"
     assert machine.living("backend") == []
 
 
+def test_up_of_services_that_finish_at_once_is_a_success(machine: "Machine") -> None:
+    machine.config("""
+        [defaults.restart]
+        when = "never"
+        [service.a]
+        command = ["true"]
+        [service.b]
+        command = ["true"]
+    """)
+    assert "2/2 healthy" in machine.up().stdout
+    assert {row["state"] for row in machine.rows().values()} == {"done"}
+
+
 def test_up_without_waiting_succeeds_while_services_still_start(machine: "Machine") -> None:
     machine.config(TWO)
     machine.up("--no-wait")

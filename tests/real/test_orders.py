@@ -62,7 +62,7 @@ def test_a_stop_is_remembered_over_down_and_up(machine: "Machine") -> None:
         [service.b]
         command = ["sleep", "4002"]
     """)
-    machine.up()
+    machine.begin()
     machine.holdfast("stop", "a")
     machine.holdfast("down")
     machine.up()

@@ -19,7 +19,7 @@ for number in range(1_000_000):
     time.sleep(0.001)
 """
 
-ROUNDS = int(os.environ.get("HOLDFAST_KILL_ROUNDS", "10"))
+ROUNDS = int(os.environ.get("HOLDFAST_KILL_ROUNDS", "5"))
 """Deaths of the supervisor in a row; thirty and more where time does not matter."""
 
 AT_ONCE = 'restart = { delay = "50ms", min_gap = "0s", limit = "none" }'
@@ -118,7 +118,7 @@ def test_output_goes_on_without_a_gap_or_a_repeat(machine: "Machine") -> None:
         command = [{sys.executable!r}, "-S", "-c", '''{COUNTING}''']
     """)
     machine.begin()
-    for _ in range(4):
+    for _ in range(3):
         output_goes_on(machine)
         machine.kill_supervisor()
         machine.begin()

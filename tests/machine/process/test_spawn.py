@@ -298,3 +298,20 @@ def test_on_windows_it_is_detached_and_leads_a_group_outside_our_job() -> None:
         DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP | CREATE_BREAKAWAY_FROM_JOB
     )
     assert not {"start_new_session", "umask", "user", "pass_fds"} & options.keys()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may bear a limit and take it back")
+def test_root_gives_nice_and_oom_score_before_the_first_instruction(talk: Talk) -> None:
+    own = (os.getpriority(os.PRIO_PROCESS, 0), Path("/proc/self/oom_score_adj").read_text())
+
+    for _ in range(20):
+        _, said = talk(
+            'import os; print(os.getpriority(os.PRIO_PROCESS, 0), open("/proc/self/oom_score_adj").read().strip(), flush=True)',
+            nice=3,
+            oom_score=400,
+        )
+        assert said.readline() == b"3 400\n"
+    assert (
+        os.getpriority(os.PRIO_PROCESS, 0),
+        Path("/proc/self/oom_score_adj").read_text(),
+    ) == own

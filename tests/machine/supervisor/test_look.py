@@ -85,8 +85,11 @@ def test_what_is_wanted_and_not_there_is_a_fault_with_its_reason(
     )
 
 
-def test_what_finished_as_wanted_is_healthy(home: Home) -> None:
-    assert verdict(home, state(Actual.DONE)) == ("healthy", False)
+@pytest.mark.parametrize("pid_file", [None, "4194000\n"])
+def test_what_finished_as_wanted_is_healthy_even_before_its_pid_file_is_gone(
+    home: Home, pid_file: str | None
+) -> None:
+    assert verdict(home, state(Actual.DONE), pid_file) == ("healthy", False)
 
 
 def test_a_pid_file_is_a_number_or_nothing(home: Home) -> None:

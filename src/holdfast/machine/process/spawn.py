@@ -101,7 +101,7 @@ def spawn(launch: Launch, headroom: Headroom | None = None) -> Spawned:
         raise StartFailed("there is nothing to start: the command is empty", permanent=True)
     launch = with_user_resolved(launch)
     _swallow_ignored_signals()
-    with _limit_on_files(launch, headroom) as limited, _no_signal_blocked():
+    with _limit_on_files(launch, headroom) as limited, _burden(launch), _no_signal_blocked():
         popen = _executed(launch, popen_options(launch, sys.platform))
     # It leaves no trace in subprocess: others wait for it here, and nobody shall complain that nobody did.
     popen.returncode = 0
@@ -167,6 +167,41 @@ def _limit_on_files(launch: Launch, headroom: Headroom | None) -> Iterator[bool]
     else:
         with contextlib.closing(Headroom()) as own, own.limited_to(launch.nofile) as limited:
             yield limited
+
+
+@contextlib.contextmanager
+def _burden(launch: Launch) -> Iterator[None]:
+    """Bear nice value and OOM score for the moment of a start, so that they stand before exec.
+
+    Only root may take them back; without it they are set on the child right after exec.
+    """
+    if (
+        sys.platform != "linux"
+        or os.geteuid() != 0
+        or (launch.nice is None and launch.oom_score is None)
+    ):
+        yield
+        return
+    own = os.getpid()
+    nice, oom_score = os.getpriority(os.PRIO_PROCESS, 0), _oom_score_of(own)
+    try:
+        with contextlib.suppress(
+            OSError
+        ):  # what cannot be borne is set on the child later, and told if it cannot
+            if launch.nice is not None:
+                _put_nice(0, launch.nice)
+            if launch.oom_score is not None:
+                _put_oom_score(own, launch.oom_score)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            _put_nice(0, nice)
+            _put_oom_score(own, oom_score)
+
+
+def _oom_score_of(pid: int) -> int:
+    with open(f"/proc/{pid}/oom_score_adj", encoding="ascii") as source:
+        return int(source.read())
 
 
 @contextlib.contextmanager

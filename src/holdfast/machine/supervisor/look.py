@@ -50,6 +50,8 @@ def look(home: Home, state: ServiceState) -> Finding:
 
 
 def _without_process(home: Home, state: ServiceState) -> Finding:
+    if state.actual is Actual.DONE:
+        return _finding(state, "healthy", "it finished as wanted")
     recorded = read_pid(home, state.name)
     if recorded is not None:
         return _finding(
@@ -58,8 +60,6 @@ def _without_process(home: Home, state: ServiceState) -> Finding:
             f"its pid file names {recorded}, which is not this service",
             is_fault=True,
         )
-    if state.actual is Actual.DONE:
-        return _finding(state, "healthy", "it finished as wanted")
     return _finding(state, state.actual.value, view.why(state), is_fault=True)
 
 
