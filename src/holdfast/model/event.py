@@ -23,10 +23,14 @@ class StopOrdered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartOrdered:
-    """The running process is to be replaced; a planned restart neither waits nor counts, one after a fault does."""
+    """The running process is to be replaced; a planned restart neither waits nor counts, one after a fault does.
+
+    `forgive` clears what the restart limit has counted, when a person asked.
+    """
 
     reason: Reason = Reason.MANUAL
     counted: bool = False
+    forgive: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,7 @@ def restart_running(
 ) -> Outcome:
     """End the present process and start another, planned or after a fault."""
     if event.reason is Reason.MANUAL:
-        state = _wanted_up(state, StartOrdered())
+        state = _wanted_up(state, StartOrdered(forgive=event.forgive))
     state = replace(
         state,
         level=restart.level_after(state, now),

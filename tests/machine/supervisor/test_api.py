@@ -246,7 +246,7 @@ def test_up_starts_what_is_wanted_and_leaves_alone_what_waits_or_is_done(play: "
         rows = (await desk.call("up", wait=False))["services"]
         assert {row["name"]: row["result"] for row in rows} == {
             "waits": "failed",
-            "done": "started",
+            "done": "already_running",
             "new": "starting",
         }
         assert waits.state.generation == done.state.generation == 1

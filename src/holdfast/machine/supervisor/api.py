@@ -124,16 +124,14 @@ class Api:
         new = _specs(params.get("specs"))
         if params.get("dry_run"):
             return asdict(change.planned(self.supervisor, new))
-        look_every = _seconds(params, "look_every")
-        self._refuse_when_ending()
-        self._remember(params)
-        self.rounds.every = look_every or self.rounds.every
+        look_every, start_added = _seconds(params, "look_every"), bool(params.get("start_added"))
         async with (
             self._applying
         ):  # one after another: what one takes out, the next may bring back
-            return await change.apply(
-                self.supervisor, new, start_added=bool(params.get("start_added"))
-            )
+            self._refuse_when_ending()
+            self._remember(params)
+            self.rounds.set_every(look_every or self.rounds.every)
+            return await change.apply(self.supervisor, new, start_added=start_added)
 
     async def up(self, params: Params, report: Report) -> dict[str, Any]:
         """Start everything that is wanted, or what was named; what waits for its moment is left alone."""
@@ -177,9 +175,11 @@ class Api:
         within = _seconds(params, "timeout")
         self.state = "stopping"
         rows: list[dict[str, Any]] = []
-        if not params.get("keep_services"):
-            rows = await self._close(report, kill=bool(params.get("kill")), within=within)
-        self.ended.set()
+        try:
+            if not params.get("keep_services"):
+                rows = await self._close(report, kill=bool(params.get("kill")), within=within)
+        finally:
+            self.ended.set()  # whatever fails on the way: what still lives is known again by the next supervisor
         return {"services": rows}
 
     async def _close(

@@ -54,7 +54,7 @@ def _change(supervisor: Supervisor, spec: ServiceSpec, *, process: bool) -> None
     elif not was_enabled and spec.autostart:
         supervisor.tell(service, StartOrdered(forgive=False))
     elif process and service.state.actual in (Actual.STARTING, Actual.RUNNING):
-        supervisor.tell(service, RestartOrdered(reason=Reason.MANUAL))
+        supervisor.tell(service, RestartOrdered(reason=Reason.MANUAL, forgive=False))
     else:
         supervisor.tell(service, PolicyChanged(process=process))
     supervisor.parts.keeper.make_durable(service)
@@ -62,9 +62,11 @@ def _change(supervisor: Supervisor, spec: ServiceSpec, *, process: bool) -> None
 
 async def _remove(supervisor: Supervisor, name: str) -> None:
     service = supervisor.services[name]
+    service.leaving = True
     supervisor.tell(service, StopOrdered())
     while service.state.actual not in GONE | BEYOND_REACH:
         await supervisor.changed(service)
+    service.leaving = False
     if service.state.actual in GONE:  # else it stays known, and the next reload tries again
         supervisor.remove(service)
 

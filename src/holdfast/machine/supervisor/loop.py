@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from holdfast.clock import Clock, boot_id
@@ -29,16 +29,21 @@ from holdfast.model.event import (
     LookAtTree,
     NeedsMet,
     Record,
+    RestartOrdered,
     ServiceEvent,
     SignalTree,
     Spawn,
     Spawned,
     SpawnFailed,
+    StartOrdered,
     TreeLooked,
 )
 from holdfast.model.service import Actual, Desired, Exit, Identity, Now, Reason, ServiceState
 from holdfast.model.spec import ServiceSpec
 from holdfast.rules import needs, supervise
+
+STARTS = (StartOrdered, RestartOrdered)
+"""The orders that end in a start."""
 
 TIDY_AFTER = 0.05
 """Seconds after a death in which its pid file is removed: the next start is more urgent, and may overwrite it."""
@@ -87,16 +92,17 @@ class Supervisor:
         """Take a service under supervision; nothing is started."""
         service = Service(spec=spec, state=state or self._newborn(spec))
         self.services[spec.name] = service
-        if spec.name in self.broken:
-            self.broken.discard(spec.name)
-            self.tell(service, HistoryLost())
-            heir = self.parts.trees.heir(spec.name, str(self.parts.home.root))
-            if heir is not None:
-                self.adopt(service, heir)
+        if state is None:
+            self._inherit(service)
         return service
 
     def tell(self, service: Service, event: ServiceEvent) -> None:
-        """Let an event happen to a service, with all that follows from it at once."""
+        """Let an event happen to a service, with all that follows from it at once.
+
+        Nothing happens to a service that is forgotten, and nothing is started that is on its way out.
+        """
+        if service.removed or ((self.closing or service.leaving) and isinstance(event, STARTS)):
+            return
         self._queue.append((service, event))
         if self._busy:
             return
@@ -154,9 +160,11 @@ class Supervisor:
         return True
 
     def rearm(self, service: Service) -> None:
-        """Set the timer of a service that was read from disk, and look at what a half-done stop left."""
+        """Set the timer of a service anew, look at what a half-done stop left, and whether a wait is over."""
         self._moved(service)
         self._arm(service)
+        if service.state.actual is Actual.WAITING:
+            self._check_needs(service)
         if (
             service.state.actual in (Actual.STOPPING, Actual.STUCK)
             and service.state.process is None
@@ -191,6 +199,17 @@ class Supervisor:
         desired = Desired.UP if spec.enabled and spec.autostart else Desired.DOWN
         return ServiceState(name=spec.name, desired=desired, since=self.parts.clock.wall())
 
+    def _inherit(self, service: Service) -> None:
+        """Look whether a process of a service without a record lives: a lost record must not double it."""
+        name = service.name
+        if name in self.broken:
+            self.broken.discard(name)
+            self.tell(service, HistoryLost())
+        heir = self.parts.trees.heirs(str(self.parts.home.root)).get(name)
+        if heir is not None:
+            service.state = replace(service.state, desired=Desired.UP)
+            self.adopt(service, heir)
+
     def _step(self, service: Service, event: ServiceEvent) -> None:
         before = service.state
         service.state, effects = supervise.step(service.spec, before, event, self.now())
@@ -200,7 +219,14 @@ class Supervisor:
             return
         self.parts.keeper.note(service, before)
         for effect in effects:
-            self._perform(service, effect)
+            try:
+                self._perform(service, effect)
+            except Exception as error:  # noqa: BLE001 - one act that fails must not cost the others, nor the timer
+                told = {
+                    "message": f"{type(effect).__name__} of {service.name} failed",
+                    "exception": error,
+                }
+                self.parts.loop.call_exception_handler(told)
         self._arm(service)
         service.wake()
         if service.state.actual is not before.actual:
@@ -251,11 +277,11 @@ class Supervisor:
             return
         adopted = service.state.adopted
         self.unwatch(service)
-        self.parts.pipes.drain(service.name)
-        self.tell(
-            service,
-            Exited(identity=identity, exit=ended, reason=_reason_of(ended, adopted=adopted)),
-        )
+        try:
+            self.parts.pipes.drain(service.name)
+        finally:
+            reason = _reason_of(ended, adopted=adopted)
+            self.tell(service, Exited(identity=identity, exit=ended, reason=reason))
         self.parts.loop.call_later(
             TIDY_AFTER, self.parts.launcher.remove_pid, service.name, identity.pid
         )

@@ -35,11 +35,8 @@ class Orders:
         self, services: Sequence[Service], *, forgive: bool, wait: bool, report: Report
     ) -> list[Row]:
         """Start what does not run; `wait` until each is ready or has failed."""
-        running = {
-            service.name
-            for service in services
-            if service.state.actual in (Actual.RUNNING, Actual.STARTING)
-        }
+        known = (Actual.RUNNING, Actual.STARTING) if forgive else (*STARTED, Actual.STARTING)
+        running = {service.name for service in services if service.state.actual in known}
         for service in services:
             self.supervisor.tell(service, StartOrdered(forgive=forgive))
             await asyncio.sleep(0)  # a thousand starts must not keep deaths and questions waiting
@@ -86,8 +83,9 @@ class Orders:
         everything = list(self.supervisor.services.values())
         alive = [service for service in everything if service.state.actual not in GONE]
         specs = {service.name: service.spec for service in everything}
+        by_name = {service.name: service for service in everything}
         for names in leaving_order(specs):
-            together = [self.supervisor.services[name] for name in names]
+            together = [by_name[name] for name in names]
             self.supervisor.tell_all(together, StopOrdered(kill=kill, closing=True))
             await self._until_all(together, _is_gone, report)
         return [_stop_row(service, was_idle=False) for service in alive]

@@ -62,6 +62,12 @@ class Records:
         """Return every record of this home; what cannot be read is moved aside, never overwritten."""
         return [self._load(path.stem) for path in sorted(self.home.services.glob("*.json"))]
 
+    def lost(self) -> set[str]:
+        """Return the services of which only evidence is left: a record that was moved aside and not made anew."""
+        names = os.listdir(self._folder)
+        aside = {name.partition(".json.corrupt-")[0] for name in names if ".json.corrupt-" in name}
+        return {name for name in aside if f"{name}.json" not in names}
+
     def forget(self, name: str) -> None:
         """Delete the record of a service that was taken out of the configuration."""
         self.home.service(name).unlink(missing_ok=True)

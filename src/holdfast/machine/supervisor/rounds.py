@@ -1,5 +1,6 @@
 """The look that is taken every few minutes beside the events: what no event told is found here and acted on."""
 
+import asyncio
 from typing import assert_never
 
 from holdfast.machine.process.identity import Verdict, is_same
@@ -19,10 +20,13 @@ class Rounds:
     def __init__(self, supervisor: Supervisor) -> None:
         self.supervisor = supervisor
         self.every = LOOK_EVERY
+        self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Look again and again."""
-        self.supervisor.parts.loop.call_later(self.every, self._round)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.supervisor.parts.loop.call_later(self.every, self._round)
 
     def look_at_all(self) -> int:
         """Look at every service and mend what is amiss; return how many needed it."""
@@ -30,15 +34,23 @@ class Rounds:
             return 0
         return sum(self._mend(service) for service in list(self.supervisor.services.values()))
 
+    def set_every(self, every: float) -> None:
+        """Look in this rhythm from now on."""
+        if every != self.every:
+            self.every = every
+            self.start()
+
     def _round(self) -> None:
-        mended = self.look_at_all()
-        if mended:
-            self.supervisor.parts.notes.event(
-                "supervisor.looked", "supervisor", {"mended": mended}
-            )
-        self.start()
+        try:
+            mended = self.look_at_all()
+            if mended:
+                facts: dict[str, object] = {"mended": mended}
+                self.supervisor.parts.notes.event("supervisor.looked", "supervisor", facts)
+        finally:
+            self.start()
 
     def _mend(self, service: Service) -> bool:
+        self.supervisor.rearm(service)
         process = service.state.process
         if process is None:
             return False

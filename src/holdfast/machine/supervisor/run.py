@@ -68,9 +68,11 @@ def _take_over(supervisor: Supervisor) -> None:
                 "evidence": found.evidence,
             }
             supervisor.parts.notes.event("state.corrupt", found.name, facts)
-            supervisor.broken.add(found.name)
         else:
             _know_again(supervisor, found)
+    supervisor.broken = supervisor.parts.records.lost()
+    for service in list(supervisor.services.values()):
+        supervisor.rearm(service)
 
 
 def _know_again(supervisor: Supervisor, found: Loaded) -> None:
@@ -87,7 +89,6 @@ def _know_again(supervisor: Supervisor, found: Loaded) -> None:
         event = judge(found.state, same_boot=same_boot, tagged=None)
     if event is not None and not isinstance(event, Adopted):
         supervisor.tell(service, event)
-    supervisor.rearm(service)
 
 
 def _is_open_intent(state: ServiceState) -> bool:

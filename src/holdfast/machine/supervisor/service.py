@@ -16,6 +16,8 @@ class Service:
     spec: ServiceSpec
     state: ServiceState
     removed: bool = False
+    leaving: bool = False
+    """It was taken out of the configuration and is forgotten once nothing of it is left."""
     main: Identity | None = None
     """The last main process, by which what it left behind is recognised."""
     death: Death | None = None

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal as signals
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from holdfast.machine.process.identity import identify
@@ -22,6 +22,9 @@ from holdfast.machine.supervisor.service import Service
 from holdfast.model.event import Adopted
 from holdfast.model.service import Identity, Step
 
+LOOK_AGAIN_AFTER = 1.0
+"""Seconds until a look that a shortage refused is tried again."""
+
 Answer: TypeAlias = Callable[[Service, int], None]
 
 
@@ -37,6 +40,7 @@ class Trees:
         self._asked: dict[str, tuple[Service, Answer]] = {}
         self._watched: dict[str, list[Death]] = {}
         self._recent: Snapshot | None = None
+        self._heirs: dict[str, Adopted] | None = None
 
     def signal(self, service: Service, name: str) -> int:
         """Send a signal by name ("TERM") to the whole tree of a service; return how many processes got it."""
@@ -62,23 +66,20 @@ class Trees:
         eldest = next((row for row in found if not row.is_gone), None)
         return identify(eldest.pid) if eldest is not None else None
 
-    def heir(self, name: str, home: str) -> Adopted | None:
-        """Return what a living main process says of itself when the record of its service was lost."""
-        for row in sorted(self._snapshot().rows.values(), key=lambda row: row.start_ticks):
-            if row.sid != row.pid or row.is_gone:
-                continue  # a service leads its session
-            told = variables_of_pid(row.pid)
-            if (told.get("HOLDFAST_SERVICE"), told.get("HOLDFAST_HOME")) != (name, home):
-                continue
-            identity = identify(row.pid)
-            if identity is not None:
-                generation = told.get("HOLDFAST_GENERATION", "")
-                return Adopted(
-                    identity=identity,
-                    instance=told.get("HOLDFAST_INSTANCE", ""),
-                    generation=int(generation) if generation.isdecimal() else 0,
-                )
-        return None
+    def heirs(self, home: str) -> dict[str, Adopted]:
+        """Return what living main processes of this home say of themselves, by service; for lost records.
+
+        Like a snapshot it is as old as this turn of the loop at most.
+        """
+        if self._heirs is None:
+            rows = sorted(
+                self._snapshot().rows.values(), key=lambda row: row.start_ticks, reverse=True
+            )
+            leaders = [row.pid for row in rows if row.sid == row.pid and not row.is_gone]
+            self._heirs = dict(
+                _told_by(leaders, home)
+            )  # of several, the eldest comes last and stays
+        return self._heirs
 
     def forget(self, service: Service) -> None:
         """Stop looking at what is left of a service."""
@@ -90,7 +91,12 @@ class Trees:
         self._recent = None
         mains = [service.main for service, _ in asked.values()]
         since = min((main.start_ticks if main else 0 for main in mains), default=0)
-        snapshot = self.roster.look(since, self.mains)
+        try:
+            snapshot = self.roster.look(since, self.mains)
+        except OSError:
+            self._asked = asked | self._asked  # a shortage: nobody's question is lost
+            self.loop.call_later(LOOK_AGAIN_AFTER, self._look)
+            return
         for service, answer in asked.values():
             self._unwatch(service.name)
             if service.state.process is not None:
@@ -116,25 +122,45 @@ class Trees:
 
     def _let_go(self) -> None:
         self._recent = None
+        self._heirs = None
 
     def _watch(self, service: Service, left: tuple[Member, ...], answer: Answer) -> None:
-        deaths = []
+        deaths = self._watched[service.name] = []
         for member in left:
             identity = Identity(
                 pid=member.pid, start_ticks=member.start_ticks, boot_id=self.boot_id
             )
-            death = open_death(identity)
+            try:
+                death = open_death(identity)
+            except OSError:  # a shortage of descriptors
+                self.loop.call_later(LOOK_AGAIN_AFTER, self.look, service, answer)
+                return
             if death is None:
                 self.look(service, answer)  # gone since the snapshot: look again at once
                 continue
-            self.loop.add_reader(death.fileno(), self.look, service, answer)
             deaths.append(death)
-        self._watched[service.name] = deaths
+            self.loop.add_reader(death.fileno(), self.look, service, answer)
 
     def _unwatch(self, name: str) -> None:
         for death in self._watched.pop(name, ()):
             self.loop.remove_reader(death.fileno())
             death.close()
+
+
+def _told_by(pids: Iterable[int], home: str) -> Iterator[tuple[str, Adopted]]:
+    for pid in pids:
+        told = variables_of_pid(pid)
+        name, generation = told.get("HOLDFAST_SERVICE"), told.get("HOLDFAST_GENERATION", "")
+        identity = identify(pid) if name and told.get("HOLDFAST_HOME") == home else None
+        if name and identity is not None:
+            yield (
+                name,
+                Adopted(
+                    identity=identity,
+                    instance=told.get("HOLDFAST_INSTANCE", ""),
+                    generation=int(generation) if generation.isdecimal() else 0,
+                ),
+            )
 
 
 def number_of(name: str) -> int:
