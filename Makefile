@@ -13,7 +13,7 @@ help: ## Print this help
 up: .venv/.installed ## Start the eight example daemons and keep them alive
 	@$(BIN)/holdfast up -c $(EXAMPLE)
 
-down: .venv/.installed ## Stop everything that `make up` started
+down: .venv/.installed ## Stop everything in the default state folder, or in HOLDFAST_HOME
 	@$(BIN)/holdfast down
 
 test: .venv/.installed ## Run all tests

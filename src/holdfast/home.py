@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -91,7 +92,16 @@ class Home(NamedTuple):
         return self.heartbeats / f"{name}.json"
 
     def make(self) -> None:
-        """Create what is missing, private to this user."""
+        """Create what is missing, private to this user.
+
+        Raises:
+            Refused: the root is a folder others share, which must not be made private.
+            OSError: a folder cannot be made.
+        """
+        if self.root.is_dir() and self.root.stat().st_mode & stat.S_ISVTX:
+            raise Refused(
+                f"{self.root} is shared with others; set HOLDFAST_HOME to a folder of its own"
+            )
         for folder in (
             self.root,
             self.services,

@@ -8,7 +8,10 @@ from typing import Any
 
 from holdfast.cli import reach, render
 from holdfast.cli.when import seconds
-from holdfast.errors import NotRunning
+from holdfast.errors import HoldfastError, NotRunning
+
+END_WITHIN = 10.0
+"""Seconds the supervisor itself may take to end once everything is stopped."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,20 +42,23 @@ def _shut_down(*, keep: bool, within: float | None, is_quiet: bool) -> list[dict
         pid = control.call("ping")["pid"]
         order = {"keep_services": keep, "timeout": within}
         rows: list[dict[str, Any]] = control.call("shutdown", order, progress=told)["services"]
-        _await_end(pid)
+        if not _is_ended(pid):
+            raise HoldfastError(
+                f"everything is stopped, but the supervisor itself (pid {pid}) has not ended yet"
+            )
     return rows
 
 
-def _await_end(pid: int) -> None:
-    """Return once the supervisor itself is gone, so that nothing of Holdfast is left when `down` is done."""
+def _is_ended(pid: int) -> bool:
+    """Tell, as soon as it is so, that the supervisor itself is gone; False when that takes too long."""
     if sys.platform != "linux":
-        return
+        return True
     try:
         pidfd = os.pidfd_open(pid)
     except ProcessLookupError:
-        return
+        return True
     try:
-        select.select([pidfd], [], [], 10.0)
+        return bool(select.select([pidfd], [], [], END_WITHIN)[0])
     finally:
         os.close(pidfd)
 

@@ -32,7 +32,9 @@ def run(wanted: "Settings", options: argparse.Namespace) -> int:
     ended = supervisor.wait()
     if front.heard:
         return 130 if front.heard[0] == signal.SIGINT else 0
-    return ended or code
+    return (
+        1 if ended < 0 else ended or code
+    )  # below 0: ended by a signal, which is nobody's wish here
 
 
 def _bring_up(wanted: "Settings", options: argparse.Namespace, front: "_Front") -> int:
@@ -43,6 +45,7 @@ def _bring_up(wanted: "Settings", options: argparse.Namespace, front: "_Front") 
     except HoldfastError as error:
         if not front.heard:  # else what fails now fails because it was told to end
             front.end()
+            front.wait()
             raise
         return error.exit_code
 
@@ -71,6 +74,11 @@ class _Front:
         """Ask the supervisor to stop everything; asked again, it kills."""
         if self._supervisor is not None:
             self._supervisor.send_signal(signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Return once the supervisor is gone: nothing is left behind."""
+        if self._supervisor is not None:
+            self._supervisor.wait()
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         self.heard.append(number)

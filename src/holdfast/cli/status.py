@@ -62,7 +62,7 @@ def lines(found: dict[str, Any], now: float) -> list[str]:
     state = supervisor["state"]
     own = f"supervisor {state}"
     if supervisor["pid"]:
-        own += f" (pid {supervisor['pid']}, up {render.duration(now - wall_from_text(supervisor['since']))})"
+        own += f" (pid {supervisor['pid']}, {_since(supervisor['since'], now)})"
     score = f"{health['healthy']}/{health['total']} healthy ({health['score']:g} %)"
     colour = "green" if health["healthy"] == health["total"] else "red"
     head = f"{render.paint(found['machine'], 'bold')}: {own}, {render.paint(score, colour)}"
@@ -76,6 +76,10 @@ def lines(found: dict[str, Any], now: float) -> list[str]:
     notes = [(row["name"], note(row, now)) for row in found["services"]]
     told = [f"{name}: {text}" for name, text in notes if text]
     return [head, "", render.paint(body[0], "grey"), *coloured, *([""] if told else []), *told]
+
+
+def _since(since: str | None, now: float) -> str:
+    return f"up {render.duration(now - wall_from_text(since))}" if since else "it does not answer"
 
 
 def _row(row: dict[str, Any], now: float) -> tuple[str, ...]:

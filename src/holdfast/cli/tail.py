@@ -26,10 +26,25 @@ def open_log(path: str) -> list[io.FileIO]:
     """
     for _ in range(_LISTINGS_AT_MOST):
         opened: dict[tuple[int, int], io.FileIO] = {}
-        if all(_open_into(opened, name) for name in _names(path)):
+        before = _newest_two(path)
+        # Several rotations while it is listed would put the files out of order.
+        if all(_open_into(opened, name) for name in _names(path)) and _newest_two(path) == before:
             return list(opened.values())
         _close(opened.values())
     raise HoldfastError(f"{path} is rotated faster than it can be read; try again")
+
+
+def _newest_two(path: str) -> list[tuple[int, int] | None]:
+    """Return what changes with every rotation."""
+    found: list[tuple[int, int] | None] = []
+    for name in (path, f"{path}.1"):
+        try:
+            told = os.stat(name)
+        except OSError:
+            found.append(None)
+        else:
+            found.append((told.st_dev, told.st_ino))
+    return found
 
 
 def _names(path: str) -> list[str]:

@@ -31,9 +31,27 @@ def run(options: argparse.Namespace) -> int:
     except ConfigError as error:
         render.complain(settings.as_text(error))
         return error.exit_code
+    options.names = _meant(wanted, options.names)
     if options.foreground:
         return _in_foreground(wanted, options)
     return bring_up(wanted, options)
+
+
+def _meant(wanted: "Settings", words: list[str]) -> list[str]:
+    """Return the services the words mean, before anything is begun.
+
+    Raises:
+        UnknownName: a word means no service of the configuration.
+    """
+    from holdfast.machine.supervisor.select import select
+    from holdfast.machine.supervisor.service import Service
+    from holdfast.model.service import ServiceState
+
+    configured = {
+        spec.name: Service(spec=spec, state=ServiceState(name=spec.name))
+        for spec in wanted.services
+    }
+    return [service.name for service in select(configured, words)] if words else []
 
 
 def bring_up(wanted: "Settings", options: argparse.Namespace) -> int:

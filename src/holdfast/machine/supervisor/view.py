@@ -7,7 +7,7 @@ from typing import Any
 
 from holdfast import statefile
 from holdfast.clock import boot_id, utc_text
-from holdfast.errors import StateError
+from holdfast.errors import LockHeld, StateError
 from holdfast.home import Home
 from holdfast.machine.process.identity import Verdict, is_same
 from holdfast.machine.supervisor import records
@@ -90,8 +90,21 @@ def from_disk(home: Home) -> dict[str, Any]:
     """Return the same shape from the files alone, for when no supervisor answers; changes nothing."""
     found = [(loaded.spec, _as_it_is(loaded)) for loaded in records.readable(home)]
     rows = [service_row(spec, state, Use()) for spec, state in found]
-    supervisor: dict[str, object] = {"pid": None, "state": "gone", "since": None}
+    holder = _holder(home)
+    supervisor: dict[str, object] = {
+        "pid": holder,
+        "state": "running" if holder else "gone",
+        "since": None,
+    }
     return whole(machine_name(home), supervisor, rows, health_of(state for _, state in found))
+
+
+def _holder(home: Home) -> int | None:
+    """Return the pid of a supervisor that runs and does not answer."""
+    try:
+        return statefile.holder(home.supervisor_lock)
+    except (LockHeld, StateError):
+        return None
 
 
 def machine_name(home: Home) -> str:
