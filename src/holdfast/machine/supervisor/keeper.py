@@ -13,6 +13,12 @@ from holdfast.statefile import Durability
 SETTLE_AFTER = 1.0
 """Seconds after a change in which everything is on disk."""
 
+QUIET_FOR = 0.1
+"""Seconds without a change after which flushing begins."""
+
+POSTPONED_AT_MOST = 5.0
+"""Seconds flushing may be put off while changes keep coming."""
+
 SETTLE_EVERY = 0.05
 """Seconds between two slices of quiet writes."""
 
@@ -50,6 +56,8 @@ class Keeper:
         self._urgent: dict[str, Service] = {}
         self._quiet: dict[str, Service] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._since = 0.0
+        self._noted_at = 0.0
 
     def note(self, service: Service, before: ServiceState) -> None:
         """Take note that a service is no longer in the state `before`."""
@@ -60,6 +68,9 @@ class Keeper:
             or after.desired is not before.desired
             or (after.process and not before.process)
         )
+        if not self._quiet and not self._urgent:
+            self._since = self.loop.time()
+        self._noted_at = self.loop.time()
         (self._urgent if is_urgent else self._quiet)[service.name] = service
         self._wind()
 
@@ -126,11 +137,19 @@ class Keeper:
 
     def _settle(self) -> None:
         self._timer = None
+        if self._is_busy():
+            self._wind(SETTLE_EVERY)
+            return
         self._sync_journal()
         slice_ = [self._quiet.pop(name) for name in list(self._quiet)[:SETTLE_SLICE]]
         refused = [service for service in slice_ if not self._settle_one(service)]
         if self._quiet:
             self._wind(SETTLE_AFTER if refused else SETTLE_EVERY)
+
+    def _is_busy(self) -> bool:
+        """Tell whether changes still come thick and fast: a thousand starts are not held up by flushing each."""
+        now = self.loop.time()
+        return now - self._noted_at < QUIET_FOR and now - self._since < POSTPONED_AT_MOST
 
     def _sync_journal(self) -> None:
         try:
