@@ -131,7 +131,10 @@ def test_it_leads_a_session_of_its_own_without_a_terminal_and_signals_are_at_the
     assert (group, session, terminal) == (pid, pid, "0")
     assert int(parent) == machine.supervisor()
     masks = dict(re.findall(r"^(Sig\w+):\s+([0-9a-f]+)$", said(machine, "status"), re.MULTILINE))
-    assert {name: int(masks[name], 16) for name in ("SigBlk", "SigIgn", "SigCgt")} == {
+    ours = ~(
+        3 << 31
+    )  # 32 and 33 are the C library's own: no program can reset what its ancestors left there
+    assert {name: int(masks[name], 16) & ours for name in ("SigBlk", "SigIgn", "SigCgt")} == {
         "SigBlk": 0,
         "SigIgn": 0,
         "SigCgt": 0,

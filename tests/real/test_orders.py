@@ -182,7 +182,8 @@ def test_signals_ignored_by_the_caller_are_not_ignored_by_services(machine: "Mac
     pid = machine.pid("a")
     with open(f"/proc/{pid}/status", encoding="utf-8") as status:
         masks = {
-            line.split(":")[0]: int(line.split()[1], 16)
+            # 32 and 33 are the C library's own: no program can reset what its ancestors left there.
+            line.split(":")[0]: int(line.split()[1], 16) & ~(3 << 31)
             for line in status
             if line.startswith(("SigBlk", "SigIgn"))
         }
