@@ -49,7 +49,7 @@ TIDY_AFTER = 0.05
 """Seconds after a death in which its pid file is removed: the next start is more urgent, and may overwrite it."""
 
 
-ON_ITS_WAY = frozenset({Actual.WAITING, Actual.STARTING, Actual.RUNNING, Actual.STOPPING})
+MAY_YET_SERVE = frozenset({Actual.WAITING, Actual.STARTING, Actual.RUNNING, Actual.STOPPING})
 """States in which a service goes where those who need it want it."""
 
 
@@ -321,7 +321,7 @@ class Supervisor:
         for service in self._waiting.values():
             if any(need.name == moved.name for need in service.spec.needs):
                 self._check_needs(service)
-            if moved.state.actual not in ON_ITS_WAY:
+            if moved.state.actual not in MAY_YET_SERVE:
                 service.wake()  # what it needs may have come to rest for good
 
 
