@@ -35,12 +35,15 @@ ELSEWHERE = {
     "cli/checkups/finding.py": "cli/test_doctor.py",
     "model/event.py": "rules/test_supervise.py",
     # The steps of one write, tested by failing each of them in turn.
+    "statefile/draft.py": "statefile/test_write.py",
+    "statefile/durability.py": "statefile/test_write.py",
     "statefile/flock.py": "statefile/test_lock.py",
     "statefile/metadata.py": "statefile/test_write.py",
     "statefile/ops.py": "statefile/test_write.py",
     "statefile/place.py": "statefile/test_write.py",
     "statefile/system.py": "statefile/test_write.py",
     # Bindings that only another operating system can run.
+    "statefile/kernel32.py": "statefile/test_ops_windows.py",
     "machine/process/kernel32.py": "machine/process/test_windows.py",
     # The two ends of one pump.
     "machine/output/sink.py": "machine/output/test_pipes.py",

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import CommittedNotDurable, StateIOError
+from holdfast.statefile.durability import Durability
 from holdfast.statefile.ops import Folder
 from holdfast.statefile.ops_macos import F_BARRIERFSYNC, F_FULLFSYNC, MacOps
-from holdfast.statefile.write import Durability, write_atomic
+from holdfast.statefile.write import write_atomic
 
 
 class FakeMac(MacOps):

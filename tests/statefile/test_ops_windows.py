@@ -2,14 +2,19 @@
 
 import errno
 import os
+import struct
+import sys
 from pathlib import Path
 
 import pytest
 
 from holdfast.errors import Conflict, StateIOError
+from holdfast.statefile.documents import read_json
+from holdfast.statefile.durability import Durability
+from holdfast.statefile.kernel32 import access_of, disposition_of, rename_info
 from holdfast.statefile.lock import hold, holder, locked
-from holdfast.statefile.ops_windows import WindowsOps
-from holdfast.statefile.write import Durability, write_atomic
+from holdfast.statefile.ops_windows import WindowsOps, kernel32
+from holdfast.statefile.write import write_atomic
 
 
 def windows_error(code: int) -> OSError:
@@ -18,11 +23,34 @@ def windows_error(code: int) -> OSError:
     return error
 
 
+class FakeKernel:
+    """Renames and opens as this system does; `posix_refusal` is what a disk that knows no such rename says."""
+
+    def __init__(self, posix_refusal: int | None = None) -> None:
+        self.posix_refusal = posix_refusal
+        self.renames: list[str] = []
+        self.opened: list[str] = []
+
+    def open_shared(self, path: str, flags: int) -> int:
+        self.opened.append(os.path.basename(path))
+        return os.open(path, flags, 0o600)
+
+    def rename_over(self, source: str, target: str) -> None:
+        self.renames.append("posix")
+        if self.posix_refusal is not None:
+            raise windows_error(self.posix_refusal)
+        os.replace(source, target)
+
+    def move_over(self, source: str, target: str) -> None:
+        self.renames.append("old")
+        os.replace(source, target)
+
+
 class FakeWindows(WindowsOps):
     """Windows rules on this system: a few renames are refused, an open file is never renamed."""
 
-    def __init__(self, *refusals: int) -> None:
-        super().__init__()
+    def __init__(self, *refusals: int, kernel: FakeKernel | None = None) -> None:
+        super().__init__(kernel or FakeKernel())
         self.refusals = list(refusals)
         self.moves = 0
         self.waited = 0.0
@@ -76,6 +104,84 @@ def test_a_reader_that_stays_is_a_typed_error_after_two_seconds(target: Path) ->
     assert 2.0 <= ops.waited < 2.2
     assert target.read_text() == "old"
     assert sorted(os.listdir(target.parent)) == [".state.json.lock", "state.json"]
+
+
+def test_files_are_replaced_as_posix_does_it(target: Path) -> None:
+    kernel = FakeKernel()
+
+    write_atomic(target, "new", ops=FakeWindows(kernel=kernel))
+
+    assert target.read_text() == "new"
+    assert kernel.renames == ["posix"]
+
+
+@pytest.mark.parametrize("code", [1, 50, 87])
+def test_a_disk_that_knows_no_posix_rename_gets_the_old_one(target: Path, code: int) -> None:
+    kernel = FakeKernel(posix_refusal=code)
+
+    write_atomic(target, "new", ops=FakeWindows(kernel=kernel))
+
+    assert target.read_text() == "new"
+    assert kernel.renames == ["posix", "old"]
+
+
+@pytest.mark.parametrize("code", [5, 32, 33, 112])
+def test_a_refused_rename_is_not_tried_the_old_way(target: Path, code: int) -> None:
+    kernel = FakeKernel(posix_refusal=code)
+
+    with pytest.raises(StateIOError):
+        write_atomic(target, "new", ops=FakeWindows(kernel=kernel))
+
+    assert set(kernel.renames) == {"posix"}
+    assert target.read_text() == "old"
+
+
+def test_a_reader_of_ours_lets_others_rename_what_it_reads(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("{}")
+    kernel = FakeKernel()
+
+    assert read_json(tmp_path / "state.json", ops=FakeWindows(kernel=kernel)) == {}
+
+    assert kernel.opened == ["state.json"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "access", "disposition"),
+    [
+        (os.O_RDONLY, 0x80000000, 3),
+        (os.O_RDWR, 0xC0000000, 3),
+        (os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0x40000000, 1),
+        (os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0x40000000, 2),
+        (os.O_RDWR | os.O_CREAT, 0xC0000000, 4),
+        (os.O_WRONLY | os.O_TRUNC, 0x40000000, 5),
+    ],
+)
+def test_flags_of_open_are_put_in_the_words_of_windows(
+    flags: int, access: int, disposition: int
+) -> None:
+    assert (access_of(flags), disposition_of(flags)) == (access, disposition)
+
+
+def test_the_new_name_stands_in_a_rename_behind_its_length_in_bytes() -> None:
+    info = rename_info("C:\\état\\\U0001f600.json")
+
+    flags, root, length = struct.unpack_from("@IPI", info)
+    name = info[struct.calcsize("@IPI") :]
+    assert (flags, root, length) == (3, 0, len(name) - 2)
+    assert name.decode("utf-16-le") == "C:\\état\\\U0001f600.json\0"
+
+
+def test_a_backup_is_a_second_name_by_path(target: Path) -> None:
+    result = write_atomic(target, "new", backups=1, ops=FakeWindows())
+
+    assert "backup" not in result.lost
+    assert target.with_name("state.json.~1~").read_text() == "old"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has one")
+def test_other_systems_have_no_kernel_of_windows() -> None:
+    with pytest.raises(OSError, match="Windows only"):
+        kernel32()
 
 
 def test_other_errors_are_not_waited_out(target: Path) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.statefile.durability import Durability
 from holdfast.statefile.lock import locked
 from holdfast.statefile.ops import Ops
 from holdfast.statefile.temp import temp_name
-from holdfast.statefile.write import Durability, Result, write_atomic
+from holdfast.statefile.write import Result, write_atomic
 
 if sys.platform == "win32":
     pytest.skip("the files, links and processes of POSIX", allow_module_level=True)
@@ -19,7 +20,7 @@ if sys.platform == "win32":
 def orphan(folder: Path, stem: str, content: bytes = b"abc", claims: int | None = None) -> Path:
     """Leave what a killed writer leaves."""
     size = len(content) if claims is None else claims
-    temp = folder / temp_name(stem, size, "a" * 64, os.urandom(8).hex())
+    temp = folder / temp_name(stem, size, "a" * 32, os.urandom(8).hex())
     temp.write_bytes(content)
     return temp
 
@@ -53,7 +54,7 @@ def test_foreign_names_are_never_touched(tmp_path: Path) -> None:
 
 
 def test_a_folder_a_link_and_a_pipe_with_our_name_are_never_touched(tmp_path: Path) -> None:
-    names = [temp_name("state.json", 3, "a" * 64, f"{number:016x}") for number in range(3)]
+    names = [temp_name("state.json", 3, "a" * 32, f"{number:016x}") for number in range(3)]
     (tmp_path / "precious").write_text("abc")
     (tmp_path / names[0]).symlink_to(tmp_path / "precious")
     (tmp_path / names[1]).mkdir()

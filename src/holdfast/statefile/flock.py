@@ -38,23 +38,24 @@ if sys.platform == "win32":
             os.lseek(fd, position, os.SEEK_SET)
 
 else:
-    import fcntl
+    from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock
 
     def lock(fd: int) -> bool:
         """Take the exclusive lock; False when somebody else has it."""
-        return _try(fd, fcntl.LOCK_EX)
-
-    def lock_shared(fd: int) -> bool:
-        """Take a shared lock; False when somebody else has the exclusive one."""
-        return _try(fd, fcntl.LOCK_SH)
-
-    def unlock(fd: int) -> None:
-        """Give the lock back, also in copies of the descriptor that a fork made."""
-        fcntl.flock(fd, fcntl.LOCK_UN)
-
-    def _try(fd: int, kind: int) -> bool:
         try:
-            fcntl.flock(fd, kind | fcntl.LOCK_NB)
+            flock(fd, LOCK_EX | LOCK_NB)
         except BlockingIOError:
             return False
         return True
+
+    def lock_shared(fd: int) -> bool:
+        """Take a shared lock; False when somebody else has the exclusive one."""
+        try:
+            flock(fd, LOCK_SH | LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def unlock(fd: int) -> None:
+        """Give the lock back, also in copies of the descriptor that a fork made."""
+        flock(fd, LOCK_UN)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.errors import LockHeld, LockTimeout
@@ -12,6 +13,10 @@ from holdfast.statefile.faults import io_error
 from holdfast.statefile.ops import SAFELY, Ops
 from holdfast.statefile.place import Place, StrPath, open_place
 from holdfast.statefile.system import SYSTEM
+from holdfast.statefile.temp import write_all
+
+if TYPE_CHECKING:
+    from holdfast.statefile.owner import Owner
 
 LOCK_WAIT_S = 10.0
 
@@ -21,6 +26,9 @@ _LONGEST_PAUSE_S = 0.05
 _PID_WITHIN_LOOKS = 100
 _PROBES_AT_MOST = 1000
 _RECORD_SIZE = 11
+_SIDECAR_SIZE = 64
+_MARK = "txn "
+_OPENING = os.O_RDWR | os.O_CREAT | SAFELY
 
 # Which sidecars each thread of this process holds, and how often it entered. The pid is in the key
 # because a forked child inherits the table but must not believe it.
@@ -31,27 +39,50 @@ class Sidecar:
     """The lock beside a state file: `.STEM.lock`, never unlinked, since a rename swaps the target's inode.
 
     Re-entrant for its thread. Not to be held across an `await`: tasks of one loop share a thread.
+    Its first line is the pid of who held it last; a second, `txn ID`, stands there while a
+    transaction is under way. Whoever enters after the death of its writer finishes that first.
+    Where files have no locks a record of the owner stands in for it, see `owner`.
     """
 
-    __slots__ = ("_clock", "_fd", "_key", "_ops", "_place", "_wait_for")
+    __slots__ = (
+        "_clock",
+        "_fd",
+        "_key",
+        "_ops",
+        "_owner",
+        "_place",
+        "_settles",
+        "_stamps",
+        "_wait_for",
+    )
 
     def __init__(
-        self, place: Place, *, wait_for: float = LOCK_WAIT_S, clock: Clock | None = None
+        self,
+        place: Place,
+        *,
+        wait_for: float = LOCK_WAIT_S,
+        clock: Clock | None = None,
+        stamp: bool = True,
+        settles: bool = True,
     ) -> None:
         self._place = place
         self._ops = place.ops
         self._wait_for = wait_for
-        self._clock = clock or SystemClock()
+        self._clock = clock
+        self._stamps = stamp
+        self._settles = settles
         self._key: tuple[int | str, ...] = ()
         self._fd: int | None = None
+        self._owner: Owner | None = None
 
     def __enter__(self) -> "Sidecar":
         place = self._place
-        self._key = (self._ops.pid(), _thread.get_ident(), place.stem, *place.key)
-        depth = _entered.get(self._key, 0)
+        pid = self._ops.pid()
+        key = self._key = (pid, _thread.get_ident(), place.stem, *place.key)
+        depth = _entered.get(key, 0)
         if depth == 0:
-            self._fd = self._acquire()
-        _entered[self._key] = depth + 1
+            self._fd = self._acquire(b"%10d\n" % pid)
+        _entered[key] = depth + 1
         return self
 
     def __exit__(
@@ -64,28 +95,58 @@ class Sidecar:
         if depth > 1:
             _entered[self._key] = depth - 1
         if self._fd is not None:
+            self._give_back()
             _let_go(self._fd, self._ops)
             self._fd = None
 
-    def _acquire(self) -> int:
-        ops = self._ops
-        flags = os.O_RDWR | os.O_CREAT | SAFELY
-        fd = ops.open(self._place.folder, sidecar_name(self._place.stem), flags, 0o600)
+    def _acquire(self, line: bytes) -> int:
+        """Lock it; what a dead transaction left is settled between two tries, when no lock is held."""
+        ops, place = self._ops, self._place
+        while True:
+            fd = ops.open(place.folder, f".{place.stem}.lock", _OPENING, 0o600)
+            try:
+                if not self._take(fd):
+                    self._wait(fd)
+                record = ops.read(fd, _SIDECAR_SIZE)
+            except BaseException:
+                self._give_back()
+                with suppress(OSError):
+                    ops.close(fd)
+                raise
+            # Written only when it changes: each write would make the next sync of anything dearer.
+            if self._stamps and not record.startswith(line):
+                _write_pid(fd, ops)
+            unsettled = _mark_in(record) if len(record) > _RECORD_SIZE else None
+            if unsettled is None or not self._settles:
+                return fd
+            self._give_back()
+            _let_go(fd, ops)
+            from holdfast.statefile.settle import settle  # rare, and it needs locks itself
+
+            settle(place, unsettled)
+
+    def _take(self, fd: int) -> bool:
         try:
-            if not ops.lock(fd):
-                self._wait(fd)
-        except BaseException:
-            with suppress(OSError):
-                ops.close(fd)
-            raise
-        _write_pid(fd, ops)
-        return fd
+            return self._ops.lock(fd)
+        except OSError as refusal:
+            from holdfast.statefile.owner import take_instead  # only where files have no locks
+
+            self._owner = take_instead(self._place, refusal)
+            return self._owner is not None
+
+    def _give_back(self) -> None:
+        if self._owner is not None:
+            from holdfast.statefile.owner import give_back  # only where files have no locks
+
+            owner, self._owner = self._owner, None
+            give_back(self._place, owner)
 
     def _wait(self, fd: int) -> None:
-        over_at = self._clock.monotonic() + self._wait_for
+        clock = self._clock or SystemClock()
+        over_at = clock.monotonic() + self._wait_for
         pause = _FIRST_PAUSE_S
-        while not self._ops.lock(fd):
-            if self._clock.monotonic() >= over_at:
+        while not self._take(fd):
+            if clock.monotonic() >= over_at:
                 holder = _read_pid(fd, self._ops)
                 raise LockTimeout(
                     f"{self._place.path} was not free within {self._wait_for:g} s; "
@@ -95,6 +156,50 @@ class Sidecar:
                 )
             self._ops.pause(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+def write_mark(place: Place, mark: str | None) -> None:
+    """Note in a sidecar, which the caller holds, the transaction its target takes part in, or none.
+
+    Raises:
+        OSError: the sidecar cannot be written.
+    """
+    ops = place.ops
+    fd = ops.open(place.folder, sidecar_name(place.stem), os.O_RDWR | SAFELY)
+    try:
+        if mark is None:
+            ops.truncate(fd, _RECORD_SIZE)
+        else:
+            ops.seek(fd, _RECORD_SIZE)
+            write_all(fd, f"{_MARK}{mark}\n".encode(), ops)
+    finally:
+        with suppress(OSError):
+            ops.close(fd)
+
+
+def read_mark(place: Place) -> str | None:
+    """Return the transaction noted in a sidecar.
+
+    Raises:
+        OSError: the sidecar cannot be read.
+    """
+    ops = place.ops
+    try:
+        fd = ops.open(place.folder, sidecar_name(place.stem), os.O_RDONLY | SAFELY)
+    except FileNotFoundError:
+        return None
+    try:
+        return _mark_in(ops.read(fd, _SIDECAR_SIZE))
+    finally:
+        with suppress(OSError):
+            ops.close(fd)
+
+
+def _mark_in(record: bytes) -> str | None:
+    mark = record[_RECORD_SIZE:].decode("ascii", "replace")
+    if not (mark.startswith(_MARK) and mark.endswith("\n")):
+        return None
+    return mark.removeprefix(_MARK).strip()
 
 
 def sidecar_name(stem: str) -> str:
@@ -258,12 +363,16 @@ def _read_pid(fd: int, ops: Ops) -> int | None:
 def _write_pid(fd: int, ops: Ops) -> None:
     # For people and for the message of a timeout only, so a full disk must not refuse the lock.
     with suppress(OSError):
+        ops.seek(fd, 0)
         ops.write(fd, b"%10d\n" % ops.pid())
 
 
 def _let_go(fd: int, ops: Ops) -> None:
-    # Unlocking first also frees it when a child between fork and exec still has a copy.
-    with suppress(OSError):
-        ops.unlock(fd)
-    with suppress(OSError):
-        ops.close(fd)
+    try:
+        try:
+            # Unlocking first also frees it when a child between fork and exec still has a copy.
+            ops.unlock(fd)
+        finally:
+            ops.close(fd)
+    except OSError:
+        return  # the kernel frees it with the descriptor, error or not

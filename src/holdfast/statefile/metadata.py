@@ -16,6 +16,7 @@ _DENIED = frozenset(
     {errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 )
 _CHUNK = 1 << 20
+_PERMISSIONS = 0o7777
 
 
 class Old(NamedTuple):
@@ -50,11 +51,10 @@ def look(place: Place, *, with_sha256: bool) -> Old:
             raise
         return Old(version="link")
     try:
-        return Old(
-            version=_sha256(fd, ops) if with_sha256 else "present",
-            stat=ops.fstat(fd),
-            attributes=_attributes(fd, ops),
-        )
+        version = _sha256(fd, ops) if with_sha256 else "present"
+        names = ops.attributes(fd)
+        attributes = _attributes(fd, names, ops) if names else None if names is None else ()
+        return Old(version, ops.fstat(fd), attributes)
     finally:
         _close_reader(fd, ops)
 
@@ -75,10 +75,7 @@ def _sha256(fd: int, ops: Ops) -> str:
     return digest.hexdigest()
 
 
-def _attributes(fd: int, ops: Ops) -> tuple[tuple[str, bytes], ...] | None:
-    names = ops.attributes(fd)
-    if names is None:
-        return None
+def _attributes(fd: int, names: list[str], ops: Ops) -> tuple[tuple[str, bytes], ...]:
     return tuple((name, ops.attribute(fd, name) if _is_copied(name) else b"") for name in names)
 
 
@@ -100,22 +97,32 @@ def carry_over(old: Old, fd: int, mode: int | None, ops: Ops) -> tuple[str, ...]
             ops.chmod(fd, mode)
         return ()
     new = ops.fstat(fd)
-    lost = _owner(old.stat, new, fd, ops)
-    wanted = stat.S_IMODE(old.stat.st_mode) if mode is None else mode
-    lost += _mode(wanted, new, fd, lost, ops)
+    lost: list[str] = []
+    if new.st_uid != old.stat.st_uid or new.st_gid != old.stat.st_gid:
+        lost += _owner(old.stat, new, fd, ops)
+    wanted = old.stat.st_mode & _PERMISSIONS if mode is None else mode
+    if lost:
+        wanted = _without_lost(wanted, lost)
+    if wanted != new.st_mode & _PERMISSIONS:
+        _set_mode(fd, wanted, lost, ops)
     if old.stat.st_nlink > 1:
         lost.append("links")
-    if old.attributes is None:
-        lost.append("attributes")
-    for name, value in old.attributes or ():
-        if not (_is_copied(name) and _try(ops.set_attribute, fd, name, value)):
-            lost.append(f"attribute {name}")
+    if old.attributes != ():
+        lost += _copy(old.attributes, fd, ops)
     return tuple(lost)
 
 
+def _copy(attributes: tuple[tuple[str, bytes], ...] | None, fd: int, ops: Ops) -> list[str]:
+    if attributes is None:
+        return ["attributes"]
+    return [
+        f"attribute {name}"
+        for name, value in attributes
+        if not (_is_copied(name) and _try(ops.set_attribute, fd, name, value))
+    ]
+
+
 def _owner(old: os.stat_result, new: os.stat_result, fd: int, ops: Ops) -> list[str]:
-    if (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid):
-        return []
     if _try(ops.chown, fd, old.st_uid, old.st_gid):
         return []
     lost = ["owner"] if new.st_uid != old.st_uid else []
@@ -124,16 +131,26 @@ def _owner(old: os.stat_result, new: os.stat_result, fd: int, ops: Ops) -> list[
     return lost
 
 
-def _mode(wanted: int, new: os.stat_result, fd: int, lost: list[str], ops: Ops) -> list[str]:
-    """Set the permissions after the owner: a chown clears the set-id bits."""
+def _set_mode(fd: int, wanted: int, lost: list[str], ops: Ops) -> None:
+    """Set the permissions, after the owner: a chown clears the set-id bits."""
+    try:
+        ops.chmod(fd, wanted)
+    except OSError as error:
+        if error.errno not in _DENIED:
+            raise
+        lost += [] if "mode" in lost else ["mode"]
+
+
+def _without_lost(wanted: int, lost: list[str]) -> int:
+    """Take back the permissions that were granted to an owner or a group the new file does not have."""
     kept = wanted
     if "owner" in lost:
         kept &= ~stat.S_ISUID
-    if "group" in lost:  # what was granted to that group is not for this one
+    if "group" in lost:
         kept &= ~(stat.S_ISGID | stat.S_IRWXG)
-    if kept != stat.S_IMODE(new.st_mode) and not _try(ops.chmod, fd, kept):
-        return ["mode"]
-    return [] if kept == wanted else ["mode"]
+    if kept != wanted:
+        lost.append("mode")
+    return kept
 
 
 def _try(call: Callable[..., None], *facts: object) -> bool:

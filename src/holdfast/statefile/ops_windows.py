@@ -2,9 +2,13 @@
 
 import errno
 import os
+import sys
+from typing import Protocol
 
 from holdfast.statefile.ops import Folder, Ops
 
+# INVALID_FUNCTION, NOT_SUPPORTED and INVALID_PARAMETER: Windows before 10.1607, FAT, many shares.
+_NO_POSIX_RENAME = frozenset({1, 50, 87})
 # ACCESS_DENIED, SHARING_VIOLATION and LOCK_VIOLATION: a reader has the target open just now.
 _BUSY = frozenset({5, 32, 33})
 _RETRY_FOR_S = 2.0
@@ -17,10 +21,27 @@ _DEVICES = frozenset(
 )
 
 
+class Kernel(Protocol):
+    """The calls of kernel32 that Python has not, or not in this form; each raises OSError with its winerror."""
+
+    def open_shared(self, path: str, flags: int) -> int:
+        """Open a file as os.open does, but let others rename and remove it meanwhile."""
+
+    def rename_over(self, source: str, target: str) -> None:
+        """Replace a file even while others that let it be renamed have it open."""
+
+    def move_over(self, source: str, target: str) -> None:
+        """Replace a file that nobody has open, as every Windows can."""
+
+
 class WindowsOps(Ops):
     """System calls of Windows: paths where POSIX has folder descriptors."""
 
     renames_open_files = False
+
+    def __init__(self, kernel: Kernel | None = None) -> None:
+        super().__init__()
+        self._kernel = kernel or kernel32()
 
     def open_folder(self, path: str, within: Folder | None = None) -> Folder:
         """Resolve a folder to its real path; NotADirectoryError when it is none."""
@@ -50,13 +71,21 @@ class WindowsOps(Ops):
         """Return where a link points."""
         return os.readlink(self._at(folder, name))
 
+    def mkdir(self, folder: Folder, name: str) -> None:
+        """Make a folder."""
+        os.mkdir(self._at(folder, name))
+
     def listdir(self, folder: Folder) -> list[str]:
         """Return the names in a folder."""
         return os.listdir(folder.path)
 
-    def open(self, folder: Folder | None, name: str, flags: int, mode: int = 0o600) -> int:
-        """Open a file by its full path."""
-        return os.open(self._at(folder, name) if folder else name, flags, mode)
+    def open(self, folder: Folder | None, name: str, flags: int, mode: int = 0o600) -> int:  # noqa: ARG002 - part of the seam
+        """Open a file by its full path, so that a rename over it need not wait for this reader.
+
+        What os.open opens nobody can replace. There are no permission bits: the folder's access list
+        decides.
+        """
+        return self._kernel.open_shared(self._at(folder, name) if folder else name, flags)
 
     def close_copy(self, fd: int) -> None:
         """Do nothing: the file is closed before the rename anyway."""
@@ -90,12 +119,25 @@ class WindowsOps(Ops):
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
     def move(self, source: str, target: str) -> None:
-        """Replace once: MoveFileExW with MOVEFILE_REPLACE_EXISTING."""
-        os.replace(source, target)
+        """Replace once, as POSIX does it where file system and version know how, else the old way."""
+        try:
+            self._kernel.rename_over(source, target)
+        except OSError as error:
+            if getattr(error, "winerror", None) not in _NO_POSIX_RENAME:
+                raise
+            self._kernel.move_over(source, target)
 
     def rename_new(self, folder: Folder, source: str, target: str) -> None:
         """Rename; Windows itself refuses a name that is taken."""
         os.rename(self._at(folder, source), self._at(folder, target))
+
+    def link(self, folder: Folder, source: str, target: str) -> None:
+        """Give a file a second name; FileExistsError when something bears it."""
+        os.link(self._at(folder, source), self._at(folder, target))
+
+    def symlink(self, folder: Folder, text: str, name: str) -> None:
+        """Make a symbolic link; few users of Windows may."""
+        os.symlink(text, self._at(folder, name))
 
     def unlink(self, folder: Folder, name: str) -> None:
         """Remove a name."""
@@ -122,3 +164,16 @@ class WindowsOps(Ops):
 
     def _at(self, folder: Folder, name: str) -> str:
         return os.path.join(folder.path, name)
+
+
+def kernel32() -> Kernel:
+    """Return the kernel of this machine.
+
+    Raises:
+        OSError: this is not Windows.
+    """
+    if sys.platform == "win32":
+        from holdfast.statefile.kernel32 import Kernel32
+
+        return Kernel32()
+    raise OSError("kernel32 exists on Windows only")

@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple
 
@@ -15,7 +14,8 @@ StrPath = str | os.PathLike[str]
 _MOST_LINKS = 40
 # 255 bytes are the longest name; a temp adds length, checksum, chance and four dots to the stem.
 _LONGEST_STEM = 180
-_WIDEST_CHARACTER = 4
+_SURELY_SHORT = _LONGEST_STEM // 4  # no character takes more bytes
+_NO_FILES = frozenset({"", ".", ".."})
 
 
 class Place(NamedTuple):
@@ -40,7 +40,14 @@ class Place(NamedTuple):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        _close(self.folder, self.ops)
+        self.close()
+
+    def close(self) -> None:
+        """Close the folder."""
+        try:
+            self.ops.close_folder(self.folder)
+        except OSError:
+            return  # nothing was written through it
 
 
 def open_place(path: StrPath, *, follow: bool, ops: Ops) -> Place:
@@ -52,14 +59,15 @@ def open_place(path: StrPath, *, follow: bool, ops: Ops) -> Place:
         OSError: ELOOP for links in a circle, EISDIR for a folder, EINVAL for a FIFO or a device.
     """
     text = os.fspath(path)
-    head, name = os.path.split(text)
+    head, name = _split(text)
     folder = ops.open_folder(head or ".")
     for _ in range(_MOST_LINKS):
         try:
             target = _look(folder, name, ops)
             if target is None or not follow:
-                return Place(text, folder, ops.key(folder), name, _stem(name), ops)
-            head, name = os.path.split(target)
+                stem = name if len(name) <= _SURELY_SHORT else _stem(name)
+                return Place(text, folder, ops.key(folder), name, stem, ops)
+            head, name = _split(target)
             nearer = ops.open_folder(head or ".", folder)
         except BaseException:
             _close(folder, ops)
@@ -70,15 +78,21 @@ def open_place(path: StrPath, *, follow: bool, ops: Ops) -> Place:
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
+def _split(path: str) -> tuple[str, str]:
+    if os.altsep:
+        return os.path.split(path)
+    name = path[path.rfind("/") + 1 :]  # a third of the price of os.path.split
+    return path[: len(path) - len(name)], name
+
+
 def _close(folder: Folder, ops: Ops) -> None:
-    # Nothing was written through it, so its errors mean nothing.
-    with suppress(OSError):
+    try:
         ops.close_folder(folder)
+    except OSError:
+        return  # nothing was written through it
 
 
 def _stem(name: str) -> str:
-    if len(name) * _WIDEST_CHARACTER <= _LONGEST_STEM:
-        return name
     encoded = os.fsencode(name)
     if len(encoded) <= _LONGEST_STEM:
         return name
@@ -89,17 +103,17 @@ def _stem(name: str) -> str:
 
 def _look(folder: Folder, name: str, ops: Ops) -> str | None:
     """Return where a link points; None for a regular file and for none at all."""
-    if name in ("", ".", ".."):
+    if name in _NO_FILES:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     ops.check_name(name)
     try:
-        mode = ops.lstat(folder, name).st_mode
+        kind = stat.S_IFMT(ops.lstat(folder, name).st_mode)
     except FileNotFoundError:
         return None
-    if stat.S_ISLNK(mode):
+    if kind == stat.S_IFREG:
+        return None
+    if kind == stat.S_IFLNK:
         return ops.readlink(folder, name)
-    if stat.S_ISDIR(mode):
+    if kind == stat.S_IFDIR:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "it is a pipe, a socket or a device, not a file")
-    return None
+    raise OSError(errno.EINVAL, "it is a pipe, a socket or a device, not a file")

@@ -4,35 +4,55 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from holdfast.statefile.lock import sidecar_name
-from holdfast.statefile.ops import SAFELY
+from holdfast.statefile.ops import SAFELY, Ops
 from holdfast.statefile.place import Place
 from holdfast.statefile.temp import TempName, parse_temp_name
 
 
-def sweep_once(place: Place) -> int:
-    """Remove dead temps at the first write of this process to a folder; return how many.
+class Swept(NamedTuple):
+    """How much was removed."""
+
+    temps: int = 0
+    bytes: int = 0
+
+
+_NOTHING = Swept()
+# Ten thousand orphans must not make one write slow: the rest goes at the writes after it.
+_MOST_AT_ONCE = 500
+
+
+def sweep_once(place: Place) -> Swept:
+    """Remove dead temps at the first write of this process to a folder; tell how much.
 
     The caller holds the sidecar of the place and has just replaced its target, so all dead temps of
     that target are worthless. One of another target may be the last copy of it: of those only the
     visibly cut go, the rest when their own target is written. A temp whose writer lives is never
-    touched, nor is a name that no writer of ours made.
+    touched, nor is a name that no writer of ours made. At most 500 go at one write.
     """
     waiting = place.ops.swept.get(place.key)
     if waiting is not None and place.stem not in waiting:
-        return 0
+        return _NOTHING
     still_waiting = (waiting or set()) - {place.stem}
     place.ops.swept[place.key] = still_waiting
-    swept = 0
+    count = size = 0
     # The write itself is done: what goes wrong here is left to the next process.
     with suppress(OSError):
         for name, temp in _temps(place):
+            if count == _MOST_AT_ONCE:
+                del place.ops.swept[place.key]
+                break
             if temp.stem == place.stem:
-                swept += _remove_dead(place, name, temp, spare_whole=False)
+                gone = _remove_dead(place, name, temp, spare_whole=False)
             elif waiting is None:
-                swept += _sweep_other(place, name, temp, still_waiting)
-    return swept
+                gone = _sweep_other(place, name, temp, still_waiting)
+            else:
+                continue
+            if gone is not None:
+                count, size = count + 1, size + gone
+    return Swept(count, size) if count else _NOTHING
 
 
 def _temps(place: Place) -> Iterator[tuple[str, TempName]]:
@@ -42,12 +62,12 @@ def _temps(place: Place) -> Iterator[tuple[str, TempName]]:
             yield name, temp
 
 
-def _sweep_other(place: Place, name: str, temp: TempName, waiting: set[str]) -> bool:
+def _sweep_other(place: Place, name: str, temp: TempName, waiting: set[str]) -> int | None:
     with _kept_out(place, temp.stem) as alone:
-        removed = alone and _remove_dead(place, name, temp, spare_whole=True)
-    if not removed:
+        gone = _remove_dead(place, name, temp, spare_whole=True) if alone else None
+    if gone is None:
         waiting.add(temp.stem)
-    return removed
+    return gone
 
 
 @contextmanager
@@ -66,23 +86,50 @@ def _kept_out(place: Place, stem: str) -> Iterator[bool]:
         yield False
         return
     try:
-        yield ops.lock(fd)
+        with _alone(place._replace(stem=stem), fd) as alone:
+            yield alone
     finally:
         with suppress(OSError):
             ops.close(fd)
 
 
-def _remove_dead(place: Place, name: str, temp: TempName, *, spare_whole: bool) -> bool:
+@contextmanager
+def _alone(place: Place, fd: int) -> Iterator[bool]:
+    try:
+        alone = place.ops.lock(fd)
+    except OSError as refusal:
+        from holdfast.statefile.owner import owned  # only where files have no locks
+
+        with owned(place, refusal) as alone:
+            yield alone
+    else:
+        yield alone
+
+
+def _remove_dead(place: Place, name: str, temp: TempName, *, spare_whole: bool) -> int | None:
+    """Remove a temp whose writer is gone; return its size, or None when it stays."""
     ops = place.ops
     with suppress(OSError):
         fd = ops.open(place.folder, name, os.O_RDONLY | SAFELY)
         try:
             found = ops.fstat(fd)
             mine = stat.S_ISREG(found.st_mode) and ops.uid() in (0, found.st_uid)
-            dead = mine and ops.lock(fd)
+            dead = mine and _is_free(fd, ops)
         finally:
             ops.close(fd)  # before the unlink, which Windows refuses for an open file
-        if dead and not (spare_whole and found.st_size == temp.size):
+        if dead and not (spare_whole and temp.is_certified and found.st_size == temp.size):
             ops.unlink(place.folder, name)
-            return True
-    return False
+            return found.st_size
+    return None
+
+
+def _is_free(fd: int, ops: Ops) -> bool:
+    try:
+        return ops.lock(fd)
+    except OSError as refusal:
+        from holdfast.statefile.owner import has_no_locks  # only where files have none
+
+        # There a temp lives as long as the owner of its target, and that is the caller now.
+        if not has_no_locks(refusal):
+            raise
+        return True

@@ -1,49 +1,53 @@
 """Replace a file so that everybody, at any instant and after any crash, sees the old or the new one whole."""
 
-import enum
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
 from holdfast.errors import CommittedNotDurable, Conflict, InvalidContent
+from holdfast.statefile.backup import keep_backup
+from holdfast.statefile.draft import Order, draft
+from holdfast.statefile.durability import Durability
 from holdfast.statefile.faults import io_error
-from holdfast.statefile.lock import Sidecar
-from holdfast.statefile.metadata import ABSENT, Old, carry_over, look
+from holdfast.statefile.folders import make_folders
+from holdfast.statefile.lock import LOCK_WAIT_S, Sidecar
+from holdfast.statefile.metadata import ABSENT, look
 from holdfast.statefile.ops import Ops
 from holdfast.statefile.place import Place, StrPath, open_place
 from holdfast.statefile.sweep import sweep_once
 from holdfast.statefile.system import SYSTEM
-from holdfast.statefile.temp import Temp, create_temp, temp_name
+from holdfast.statefile.temp import Temp
+
+_NO_SHA256 = (None, ABSENT)
 
 
-class Durability(enum.Enum):
-    """What an acknowledged write survives.
-
-    `ATOMIC`: the death of any process. `FILE`: also a power cut, which leaves the old or the new
-    content. `FULL`: a power cut leaves the new content.
-    """
-
-    ATOMIC = "atomic"
-    FILE = "file"
-    FULL = "full"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(NamedTuple):
     """What a write did.
 
-    `lost` names what the new file could not keep of the old: `owner group mode links attributes`
-    and `attribute NAME`. `swept` counts the temps of dead writers that were removed.
+    `lost` names what the new file could not keep of the old: `owner group mode links attributes
+    backup` and `attribute NAME`. `swept` counts the temps of dead writers that were removed, and
+    their bytes. Not `written` is what was equal already, or only a dry run; `content` is what the
+    file holds, or would hold.
     """
 
     path: str
-    bytes: int
-    sha256: str
+    content: bytes
     requested: Durability
     achieved: Durability
-    lost: tuple[str, ...]
-    swept: int
+    lost: tuple[str, ...] = ()
+    swept: int = 0
+    swept_bytes: int = 0
+    written: bool = True
+
+    @property
+    def bytes(self) -> int:
+        """Return the size of the content."""
+        return len(self.content)
+
+    @property
+    def sha256(self) -> str:
+        """Return the SHA-256 of the content in hex, as `expect` takes it."""
+        return _sha256(self.content)
 
 
 class WriteOptions(TypedDict, total=False):
@@ -54,16 +58,10 @@ class WriteOptions(TypedDict, total=False):
     follow: bool
     create_only: bool
     expect: str | None
+    backups: int
+    parents: bool
+    wait_for: float
     ops: Ops
-
-
-class _Order(NamedTuple):
-    content: bytes
-    sha256: str
-    durability: Durability
-    mode: int | None
-    create_only: bool
-    expect: str | None
 
 
 def write_atomic(  # noqa: PLR0913 - each keyword is a promise of its own, and all have defaults
@@ -75,39 +73,48 @@ def write_atomic(  # noqa: PLR0913 - each keyword is a promise of its own, and a
     follow: bool = True,
     create_only: bool = False,
     expect: str | None = None,
+    backups: int = 0,
+    parents: bool = False,
+    wait_for: float = LOCK_WAIT_S,
     ops: Ops = SYSTEM,
 ) -> Result:
     """Replace or create a file in one step, under its lock, keeping permissions, owner and attributes.
 
     Text is written as UTF-8. `mode` sets the permissions exactly; without it an old file keeps its
     own and a new one follows the umask. `follow` writes through links; off, it replaces the link.
-    `expect` is the SHA-256 in hex of the content the caller knows, or `absent`. The steps are those
-    of PostgreSQL's durable_rename, with length, checksum and a liveness lock on the temp.
+    `expect` is the SHA-256 in hex of the content the caller knows, or `absent`. `backups` keeps so
+    many of the versions before, the youngest as `NAME.~1~`. `parents` makes the folders that are
+    missing. `wait_for` is how many seconds another writer is waited for. The steps are those of PostgreSQL's durable_rename, with length, checksum and a
+    liveness lock on the temp.
 
     Raises:
         Conflict: the file is not what `expect` or `create_only` says.
         CommittedNotDurable: the new content is in place, but the folder could not be synced.
         InvalidContent: the text is not Unicode.
-        LockTimeout: another writer held the lock for 10 s; enter `locked` first to wait differently.
+        LockTimeout: another writer held the lock for `wait_for` seconds; nothing was written.
         StateIOError: any other refusal of the system; the old content is untouched, no temp is left.
     """
-    content = _encoded(data, path)
-    order = _Order(
-        content=content,
-        sha256=_sha256(content),
-        durability=durability,
-        mode=mode,
-        create_only=create_only,
-        expect=expect,
-    )
+    content = data if isinstance(data, bytes) else encoded(data, path)
+    order = Order(content, durability, mode, ABSENT if create_only else expect, backups)
     try:
-        with open_place(path, follow=follow, ops=ops) as place, Sidecar(place):
-            return _write(place, order)
+        if parents:
+            make_folders(os.path.dirname(path), ops)
+        place = open_place(path, follow=follow, ops=ops)
+        try:
+            with Sidecar(place, wait_for=wait_for):
+                return replace(place, order, is_new=create_only)
+        finally:
+            place.close()
     except OSError as error:
         raise io_error(error, os.fspath(path), "written") from error
 
 
-def _encoded(data: bytes | str, path: StrPath) -> bytes:
+def encoded(data: bytes | str, path: StrPath) -> bytes:
+    """Return bytes as they are and text as UTF-8.
+
+    Raises:
+        InvalidContent: the text is not Unicode.
+    """
     if isinstance(data, bytes):
         return data
     try:
@@ -126,69 +133,56 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _write(place: Place, order: _Order) -> Result:
-    old = look(place, with_sha256=order.expect not in (None, ABSENT))
-    _refuse_surprise(place, order, old)
-    temp = _create(place, order, old)
+def replace(place: Place, order: Order, *, is_new: bool = False) -> Result:
+    """Write into a place whose lock the caller holds; `is_new` refuses a name taken at the last moment.
+
+    Raises:
+        Conflict, CommittedNotDurable: as `write_atomic`.
+        OSError: the system refused; the old content is untouched, no temp is left.
+    """
+    old = look(place, with_sha256=order.expect not in _NO_SHA256)
+    if order.expect is not None:
+        refuse_surprise(place, order.expect, old.version)
+    temp = draft(place, order, old)
     try:
-        lost, ordered = _fill(temp, place, order, old)
-        _give_name(temp, place, order)
+        if order.backups and not keep_backup(place, old, order.backups):
+            temp.lost += ("backup",)
+        _give_name(temp, is_new=is_new)
     except BaseException:
         temp.discard()
         raise
-    achieved = _settle(temp, place, order, ordered=ordered)
+    achieved = _settle(temp, order.durability)
+    swept = sweep_once(place)
     return Result(
-        path=place.path,
-        bytes=len(order.content),
-        sha256=order.sha256,
-        requested=order.durability,
-        achieved=achieved,
-        lost=lost,
-        swept=sweep_once(place),
+        place.path, order.content, order.durability, achieved, temp.lost, swept.temps, swept.bytes
     )
 
 
-def _refuse_surprise(place: Place, order: _Order, old: Old) -> None:
-    expected = ABSENT if order.create_only else order.expect
-    if expected is None or expected == old.version:
+def refuse_surprise(place: Place, expected: str, found: str) -> None:
+    """Compare versions: a SHA-256 in hex, or `absent`.
+
+    Raises:
+        Conflict: they differ.
+    """
+    if expected == found:
         return
     raise Conflict(
-        f"{place.path} was to be {expected} and is {old.version}; it was not written; "
+        f"{place.path} was to be {expected} and is {found}; it was not written; "
         "read it again and repeat the change",
         path=place.path,
     )
 
 
-def _create(place: Place, order: _Order, old: Old) -> Temp:
-    name = temp_name(place.stem, len(order.content), order.sha256, os.urandom(8).hex())
-    # Only a creation with 0666 lets the kernel apply the umask, or the folder's default access list.
-    fresh = old.stat is None and order.mode is None
-    return create_temp(place, name, 0o666 if fresh else 0o600)
-
-
-def _fill(temp: Temp, place: Place, order: _Order, old: Old) -> tuple[tuple[str, ...], bool]:
-    """Write content and metadata, and sync both; return what was lost and whether a sync held."""
+def _give_name(temp: Temp, *, is_new: bool) -> None:
+    place = temp.place
     ops = place.ops
-    if order.durability is Durability.ATOMIC:
-        ops.reserve(temp.open_fd, len(order.content))
-    temp.write(order.content)
-    lost = carry_over(old, temp.open_fd, order.mode, ops)
-    if order.durability is Durability.ATOMIC:
-        ops.close_copy(temp.open_fd)
-        return lost, False
-    # Never repeated: after a failed fsync the kernel calls the pages clean, so a second one succeeds
-    # over lost data (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
-    return lost, ops.sync_file(temp.open_fd)
-
-
-def _give_name(temp: Temp, place: Place, order: _Order) -> None:
-    if not place.ops.renames_open_files:
+    if not ops.renames_open_files:
         temp.close()
-    if not order.create_only:
-        place.ops.replace(place.folder, temp.name, place.name)
+    if not is_new:
+        ops.replace(place.folder, temp.name, place.name)
         return
     try:
-        place.ops.rename_new(place.folder, temp.name, place.name)
+        ops.rename_new(place.folder, temp.name, place.name)
     except FileExistsError as error:
         raise Conflict(
             f"{place.path} was to be created, but somebody else has just done so; read it first",
@@ -196,11 +190,12 @@ def _give_name(temp: Temp, place: Place, order: _Order) -> None:
         ) from error
 
 
-def _settle(temp: Temp, place: Place, order: _Order, *, ordered: bool) -> Durability:
+def _settle(temp: Temp, durability: Durability) -> Durability:
     """Make the new name last; nothing in here may claim that the write failed."""
+    place = temp.place
     synced = False
     try:
-        if order.durability is Durability.FULL:
+        if durability is Durability.FULL:
             synced = place.ops.sync_folder(place.folder)
         temp.close()
     except OSError as error:
@@ -213,4 +208,4 @@ def _settle(temp: Temp, place: Place, order: _Order, *, ordered: bool) -> Durabi
         ) from error
     if synced:
         return Durability.FULL
-    return Durability.FILE if ordered else Durability.ATOMIC
+    return Durability.FILE if temp.is_ordered else Durability.ATOMIC

@@ -74,6 +74,8 @@ def test_free_inodes_are_judged(free: int, grade: Grade) -> None:
         ("overlay", {"rw", "volatile"}, Grade.FAIL),
         ("tmpfs", set(), Grade.WARN),
         ("nfs4", set(), Grade.WARN),
+        ("lustre", {"rw", "flock"}, Grade.WARN),
+        ("ext4", {"rw", "nobarrier"}, Grade.WARN),
     ],
 )
 def test_file_systems_are_judged(kind: str, options: set[str], grade: Grade) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from holdfast import statefile
 from holdfast.cli import known, reach, render, settings
+from holdfast.cli.checkups import disk
 from holdfast.cli.checkups.finding import Finding, failure, warning, well
 from holdfast.cli.checkups.mount import Mount, mount_of
 from holdfast.errors import ConfigError, HoldfastError, LockHeld, NotRunning, StateError
@@ -23,8 +24,14 @@ FEW_INODES = 1_000
 LONGEST_SOCKET_PATH = 107
 """Bytes of an AF_UNIX path, unix(7)."""
 
-REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "fuse.sshfs"})
+REMOTE = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "9p", "afs", "beegfs", "ceph", "glusterfs", "gpfs", "lustre"}
+    | {f"fuse.{kind}" for kind in ("sshfs", "glusterfs", "ceph", "rclone", "s3fs", "juicefs")}
+    | {"fuse.gcsfuse"}
+)
 FORGETFUL = frozenset({"tmpfs", "ramfs"})
+UNORDERED = frozenset({"nobarrier", "barrier=0"})
+"""Options that keep a disk from being told to empty its own cache: ext4(5), btrfs(5)."""
 
 
 def home(place: Home) -> Iterator[Finding]:
@@ -47,6 +54,9 @@ def home(place: Home) -> Iterator[Finding]:
         yield _folder(root)
     yield from space(_existing(root))
     yield from _disk(_existing(root))
+    yield from disk.folder_sync(_existing(root))
+    yield from disk.locks(place)
+    yield from disk.syncs(place)
 
 
 def _existing(path: Path) -> Path:
@@ -113,6 +123,12 @@ def of_mount(found: Mount) -> Finding:
         return failure(
             "file system", f"{told}, volatile", "nothing is ever synced: put the home on a volume"
         )
+    if found.options & UNORDERED:
+        return warning(
+            "file system",
+            f"{told}, without barriers",
+            "a power cut may cut state files: mount it without nobarrier",
+        )
     if found.kind in FORGETFUL:
         return warning("file system", told, "gone with the next reboot; fine for a trial")
     if found.kind in REMOTE:
@@ -160,7 +176,7 @@ def supervisor(place: Home) -> Iterator[Finding]:
         yield warning("supervisor", str(error), "find it with: lsof")
         return
     except StateError as error:
-        yield failure("supervisor", str(error), "make the file readable")
+        yield failure("supervisor", str(error), "make the file readable, on a disk with locks")
         return
     if pid is not None:
         yield _answering(place, pid)
