@@ -1,0 +1,142 @@
+"""Finish, or undo, a transaction whose writer died: all of its files new, or all old."""
+
+import enum
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+from holdfast.clock import Clock, SystemClock, utc_text
+from holdfast.statefile.intent import Change, Intent, intent_name, read_content, read_intent
+from holdfast.statefile.lock import LOCK_WAIT_S, Sidecar, read_mark, write_mark
+from holdfast.statefile.place import Place
+from holdfast.statefile.temp import parse_temp_name
+
+
+class Outcome(enum.Enum):
+    """What became of a transaction.
+
+    `GONE`: another process settled it meanwhile. `BROKEN`: somebody took a temp of it away after it
+    had begun to show; its journal was set aside as evidence.
+    """
+
+    FINISHED = "finished"
+    UNDONE = "undone"
+    GONE = "gone"
+    BROKEN = "broken"
+
+
+class _Standing(enum.Enum):
+    """How far one file of a transaction is."""
+
+    READY = enum.auto()  # its temp is whole and nobody has touched the target
+    DONE = enum.auto()
+    LATER = enum.auto()  # somebody wrote the target after the transaction: that stays
+    LOST = enum.auto()  # the target is old and the temp is gone or cut
+
+
+def settle(place: Place, txn: str, *, clock: Clock | None = None) -> Outcome:
+    """Settle one transaction in the folder of a place; the caller holds none of its locks.
+
+    Can be done again after a death at any step of it.
+
+    Raises:
+        LockTimeout: its writer lives and took too long.
+        OSError: the system refused; what was not settled can be settled later.
+    """
+    first = read_intent(place.folder, txn, place.ops)
+    files = [_beside(place, change.name, change.stem) for change in first.changes] if first else []
+    with all_locked([*files, place] if place.stem not in {one.stem for one in files} else files):
+        intent = read_intent(place.folder, txn, place.ops)
+        outcome = _carry_out(place, intent, clock) if intent else _forget(place, txn)
+        for one in [*files, place]:
+            if read_mark(one) == txn:
+                write_mark(one, None)
+    return outcome
+
+
+def _beside(place: Place, name: str, stem: str) -> Place:
+    return place._replace(path=os.path.join(place.folder.path, name), name=name, stem=stem)
+
+
+@contextmanager
+def all_locked(
+    places: Iterable[Place], *, wait_for: float = LOCK_WAIT_S, for_writing: bool = False
+) -> Iterator[None]:
+    """Hold the locks of several files, taken in one order by everybody, so that nobody waits in a circle.
+
+    `for_writing` leaves the traces of a writer in them, and settles what a dead one left.
+
+    Raises:
+        LockTimeout: one of them was not free in time.
+        OSError: a lock file cannot be made.
+    """
+    with ExitStack() as stack:
+        for place in sorted(places, key=lambda one: (*map(str, one.key), one.stem)):
+            sidecar = Sidecar(place, wait_for=wait_for, settles=for_writing, stamp=for_writing)
+            stack.enter_context(sidecar)
+        yield
+
+
+def _carry_out(place: Place, intent: Intent, clock: Clock | None) -> Outcome:
+    standings = [(change, _standing(place, change)) for change in intent.changes]
+    found = {standing for _, standing in standings}
+    if _Standing.LOST in found:
+        if _Standing.DONE in found:
+            _set_aside(place, intent.id, clock)
+            return Outcome.BROKEN
+        _undo(place, intent)
+        return Outcome.UNDONE
+    for change, standing in standings:
+        if standing is _Standing.READY:
+            place.ops.replace(place.folder, change.temp, change.name)
+    place.ops.sync_folder(place.folder)
+    _undo(place, intent)
+    return Outcome.FINISHED
+
+
+def _standing(place: Place, change: Change) -> _Standing:
+    said = parse_temp_name(change.temp)
+    content = read_content(place.folder, change.name, place.ops)
+    if said is None:
+        return _Standing.LOST
+    if content is not None and said.is_fulfilled_by(content):
+        return _Standing.DONE
+    if version_of(content) != change.before:
+        return _Standing.LATER
+    temp = read_content(place.folder, change.temp, place.ops)
+    whole = temp is not None and said.is_fulfilled_by(temp)
+    return _Standing.READY if whole else _Standing.LOST
+
+
+def version_of(content: bytes | None) -> str:
+    """Return the SHA-256 of a content in hex, or `absent`."""
+    if content is None:
+        return "absent"
+    import hashlib
+
+    return hashlib.sha256(content).hexdigest()
+
+
+def _undo(place: Place, intent: Intent) -> None:
+    """Remove the temps that are left, then the journal."""
+    for change in intent.changes:
+        with suppress(FileNotFoundError):
+            place.ops.unlink(place.folder, change.temp)
+    with suppress(FileNotFoundError):
+        place.ops.unlink(place.folder, intent_name(intent.id))
+
+
+def _forget(place: Place, txn: str) -> Outcome:
+    """Remove a journal that was never finished: its transaction was not committed."""
+    try:
+        place.ops.unlink(place.folder, intent_name(txn))
+    except FileNotFoundError:
+        return Outcome.GONE
+    return Outcome.UNDONE
+
+
+def _set_aside(place: Place, txn: str, clock: Clock | None) -> None:
+    stamp = utc_text((clock or SystemClock()).wall()).replace("-", "").replace(":", "")
+    evidence = f"{intent_name(txn)}.corrupt-{stamp}-{os.urandom(8).hex()}"
+    with suppress(FileNotFoundError):
+        place.ops.replace(place.folder, intent_name(txn), evidence)
