@@ -31,19 +31,23 @@ ELSEWHERE = {
     "config/specs.py": "config/test_load.py",
     "config/toml.py": "config/test_show.py",
     "config/unfit.py": "config/test_load.py",
+    "cli/options/records.py": "cli/test_commands.py",
+    "cli/options/services.py": "cli/test_commands.py",
+    "cli/options/setup.py": "cli/test_commands.py",
+    "cli/options/shared.py": "cli/test_commands.py",
     # Declarations without a decision of their own.
     "cli/checkups/finding.py": "cli/test_doctor.py",
     "model/event.py": "rules/test_supervise.py",
     # The steps of one write, tested by failing each of them in turn.
     "statefile/draft.py": "statefile/test_write.py",
     "statefile/durability.py": "statefile/test_write.py",
-    "statefile/flock.py": "statefile/test_lock.py",
+    "statefile/system/flock.py": "statefile/test_lock.py",
     "statefile/metadata.py": "statefile/test_write.py",
-    "statefile/ops.py": "statefile/test_write.py",
+    "statefile/system/ops.py": "statefile/test_write.py",
     "statefile/place.py": "statefile/test_write.py",
-    "statefile/system.py": "statefile/test_write.py",
+    "statefile/system/this.py": "statefile/test_write.py",
     # Bindings that only another operating system can run.
-    "statefile/kernel32.py": "statefile/test_ops_windows.py",
+    "statefile/system/kernel32.py": "statefile/system/test_windows.py",
     "machine/process/kernel32.py": "machine/process/test_windows.py",
     # The two ends of one pump.
     "machine/output/sink.py": "machine/output/test_pipes.py",

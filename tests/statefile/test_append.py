@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.errors import InvalidContent, StateIOError
 from holdfast.statefile.append import append_line
-from holdfast.statefile.ops import Folder, Ops
+from holdfast.statefile.system.ops import Folder, Ops
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.statefile.backup import backup_name, backup_number
-from holdfast.statefile.ops import Folder, Ops
+from holdfast.statefile.system.ops import Folder, Ops
 from holdfast.statefile.write import write_atomic
 
 if sys.platform == "win32":

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from holdfast.errors import Conflict, Corrupt, InvalidContent, StateIOError
 from holdfast.statefile.documents import quarantine, read_json, write_json
 from holdfast.statefile.durability import Durability
-from holdfast.statefile.ops import Folder, Ops
+from holdfast.statefile.system.ops import Folder, Ops
 
 if sys.platform == "win32":
     pytest.skip("the files, links and processes of POSIX", allow_module_level=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import StateIOError
-from holdfast.statefile.ops import Folder, Ops
+from holdfast.statefile.system.ops import Folder, Ops
 from holdfast.statefile.write import write_atomic
 
 if sys.platform == "win32":

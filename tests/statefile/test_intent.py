@@ -15,7 +15,7 @@ from holdfast.statefile.intent import (
 
 ID = "0123456789abcdef"
 names = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1)
-changes = st.builds(Change, names, names, names, names)
+changes = st.builds(Change, names, names, names, names, st.integers(0, 2**40), names)
 
 
 @given(st.lists(changes, max_size=4))
@@ -39,9 +39,10 @@ def test_a_cut_journal_says_nothing(found: list[Change], data: st.DataObject) ->
         b"[]",
         b"{}",
         b'{"changes": [{}]}',
-        b'{"changes": [{"name": "../etc/passwd", "stem": "x", "temp": "y", "before": "absent"}]}',
-        b'{"changes": [{"name": 5, "stem": "x", "temp": "y", "before": "absent"}]}',
-        b'{"changes": [{"name": "", "stem": "x", "temp": "y", "before": "absent"}]}',
+        b'{"changes": [{"name": "x", "stem": "x", "temp": "y", "before": "absent"}]}',
+        b'{"changes": [{"name": "../etc/passwd", "stem": "x", "temp": "y", "before": "absent", "size": 1, "checksum": "0"}]}',
+        b'{"changes": [{"name": 5, "stem": "x", "temp": "y", "before": "absent", "size": 1, "checksum": "0"}]}',
+        b'{"changes": [{"name": "", "stem": "x", "temp": "y", "before": "absent", "size": 1, "checksum": "0"}]}',
     ],
 )
 def test_what_nobody_wrote_says_nothing(content: bytes) -> None:

@@ -14,9 +14,9 @@ import pytest
 from holdfast.errors import LockHeld, LockTimeout, StateIOError
 from holdfast.statefile.documents import read_json, write_json
 from holdfast.statefile.durability import Durability
-from holdfast.statefile.flock import lock_shared
 from holdfast.statefile.lock import hold, holder, locked
-from holdfast.statefile.ops import Ops
+from holdfast.statefile.system.flock import lock_shared
+from holdfast.statefile.system.ops import Ops
 from holdfast.statefile.write import write_atomic
 
 if sys.platform == "win32":

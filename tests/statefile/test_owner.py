@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.statefile.ops import Folder, Ops
-from holdfast.statefile.origin import Origin
 from holdfast.statefile.owner import Owner, give_back, has_no_locks, living, owned, take_instead
 from holdfast.statefile.place import Place, open_place
+from holdfast.statefile.system.ops import Folder, Ops
+from holdfast.statefile.system.origin import Origin
 
 if sys.platform == "win32":
     pytest.skip("the links and processes of POSIX", allow_module_level=True)
@@ -419,7 +419,7 @@ class TestLiving:
 
 _OWNER = """
 import errno, os, sys
-from holdfast.statefile.ops import Ops
+from holdfast.statefile.system.ops import Ops
 from holdfast.statefile.owner import take_instead
 from holdfast.statefile.place import open_place
 with open_place(sys.argv[1], follow=True, ops=Ops()) as place:

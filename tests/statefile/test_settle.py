@@ -10,9 +10,9 @@ import pytest
 
 from holdfast.statefile.intent import Change, Intent, encoded, intent_name
 from holdfast.statefile.lock import read_mark, write_mark
-from holdfast.statefile.ops import Ops
 from holdfast.statefile.place import Place, open_place
 from holdfast.statefile.settle import Outcome, settle
+from holdfast.statefile.system.ops import Ops
 from holdfast.statefile.temp import checksum, temp_name
 from holdfast.statefile.write import write_atomic
 
@@ -37,10 +37,10 @@ def committed(place: Place) -> Path:
     changes = []
     for name in FILES:
         new = f"new {name}".encode()
-        temp = temp_name(name, len(new), checksum(new), os.urandom(8).hex())
+        temp = temp_name(name, len(new), None, os.urandom(8).hex())
         (folder / temp).write_bytes(new)
         before = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        changes.append(Change(name, name, temp, before))
+        changes.append(Change(name, name, temp, before, len(new), checksum(new)))
         write_mark(place._replace(name=name, stem=name), ID)
     (folder / intent_name(ID)).write_bytes(encoded(Intent(ID, tuple(changes))))
     return folder
@@ -103,6 +103,17 @@ def test_one_that_can_neither_go_on_nor_back_keeps_its_journal_as_evidence(place
     assert contents(folder) == ["new a", "old b"]
     assert [name for name in left(folder) if name.startswith(f"{intent_name(ID)}.corrupt-")]
     write_atomic(folder / "b", "goes on")
+
+
+def test_a_writer_of_another_file_leaves_its_temps_alone(place: Place) -> None:
+    folder = committed(place)
+    for name in FILES:  # as after a power cut, which only the journal is sure to survive
+        write_mark(place._replace(name=name, stem=name), None)
+
+    write_atomic(folder / "c", "another", ops=Ops())
+
+    assert settle(place, ID) is Outcome.FINISHED
+    assert contents(folder) == ["new a", "new b"]
 
 
 def test_a_journal_that_was_never_finished_commits_nothing(place: Place) -> None:

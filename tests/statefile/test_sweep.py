@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.statefile.durability import Durability
 from holdfast.statefile.lock import locked
-from holdfast.statefile.ops import Ops
+from holdfast.statefile.system.ops import Ops
 from holdfast.statefile.temp import temp_name
 from holdfast.statefile.write import Result, write_atomic
 

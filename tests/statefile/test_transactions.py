@@ -22,8 +22,8 @@ from holdfast.errors import (
 from holdfast.statefile.durability import Durability
 from holdfast.statefile.intent import pending
 from holdfast.statefile.lock import locked
-from holdfast.statefile.ops import Folder, Ops
-from holdfast.statefile.system import SYSTEM
+from holdfast.statefile.system.ops import Folder, Ops
+from holdfast.statefile.system.this import SYSTEM
 from holdfast.statefile.transactions import transaction
 from holdfast.statefile.write import write_atomic
 
@@ -190,8 +190,8 @@ def test_an_error_after_the_commitment_says_so_and_the_next_writer_finishes(
 
 _KILLED_HALFWAY = """
 import os, signal, sys
-from holdfast.statefile.ops import Ops
-from holdfast.statefile.system import SYSTEM
+from holdfast.statefile.system.ops import Ops
+from holdfast.statefile.system.this import SYSTEM
 from holdfast.statefile.transactions import transaction
 
 class Mortal(Ops):

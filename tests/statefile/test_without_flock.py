@@ -12,7 +12,7 @@ from holdfast.errors import LockTimeout, StateIOError
 from holdfast.statefile.documents import read_json, write_json
 from holdfast.statefile.durability import Durability
 from holdfast.statefile.lock import hold, locked
-from holdfast.statefile.ops import Ops
+from holdfast.statefile.system.ops import Ops
 from holdfast.statefile.write import write_atomic
 
 if sys.platform == "win32":
@@ -40,7 +40,7 @@ class NoLocks(Ops):
 
 _NO_LOCKS = """
 import errno, os, sys
-from holdfast.statefile.ops import Ops
+from holdfast.statefile.system.ops import Ops
 from holdfast.statefile.lock import locked
 from holdfast.statefile.documents import read_json, write_json
 from holdfast.statefile.durability import Durability

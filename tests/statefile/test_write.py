@@ -22,7 +22,7 @@ from holdfast.errors import (
 )
 from holdfast.statefile.durability import Durability
 from holdfast.statefile.lock import locked
-from holdfast.statefile.ops import Folder, Ops
+from holdfast.statefile.system.ops import Folder, Ops
 from holdfast.statefile.write import write_atomic
 
 if sys.platform == "win32":

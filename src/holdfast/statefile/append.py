@@ -6,9 +6,9 @@ from contextlib import suppress
 from holdfast.errors import InvalidContent
 from holdfast.statefile.faults import io_error
 from holdfast.statefile.lock import Sidecar
-from holdfast.statefile.ops import SAFELY, Ops
 from holdfast.statefile.place import Place, StrPath, open_place
-from holdfast.statefile.system import SYSTEM
+from holdfast.statefile.system.ops import SAFELY, Ops
+from holdfast.statefile.system.this import SYSTEM
 from holdfast.statefile.temp import write_all
 
 

@@ -29,8 +29,8 @@ def backup_number(name: str, candidate: str) -> int | None:
 def keep_backup(place: Place, old: Old, count: int) -> bool:
     """Give the file that is about to be replaced a second name; False where there are no hard links.
 
-    It costs no copy and no sync: the bytes are on the disk already. The place of the youngest is
-    never empty meanwhile: a link under the name of a temp is renamed over it.
+    It costs no copy and no sync: the bytes are on the disk already. Each name is replaced in one
+    step, so no version is ever gone; a death between two leaves a gap, which the next write fills.
 
     Raises:
         OSError: the folder refuses new names.

@@ -5,15 +5,17 @@ import json
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, Never, Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from holdfast.clock import Clock, SystemClock, utc_text
+from holdfast.clock import Clock, SystemClock
 from holdfast.errors import Corrupt, InvalidContent
+from holdfast.statefile.content import json_value
 from holdfast.statefile.faults import io_error
 from holdfast.statefile.lock import Sidecar
-from holdfast.statefile.ops import NO_WAIT, Ops
 from holdfast.statefile.place import StrPath, open_place
-from holdfast.statefile.system import SYSTEM
+from holdfast.statefile.recovery.evidence import evidence_name
+from holdfast.statefile.system.ops import NO_WAIT, Ops
+from holdfast.statefile.system.this import SYSTEM
 from holdfast.statefile.write import Result, WriteOptions, write_atomic
 
 if TYPE_CHECKING:
@@ -22,13 +24,8 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 
 
-def _refuse_constant(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON")
-
-
-# Built once: json.dumps and json.loads with options build a coder for every call.
+# Built once: json.dumps with options builds an encoder for every call.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def read_json(path: StrPath, *, ops: Ops = SYSTEM) -> object:
@@ -49,15 +46,10 @@ def read_json(path: StrPath, *, ops: Ops = SYSTEM) -> object:
         raise
     except OSError as error:
         raise io_error(error, text, "read") from error
-    if b"\0" in content:
-        raise _corrupt(text, "it holds NUL bytes, as a power cut leaves them")
     try:
-        # A mark before the first byte is what some editors leave; it is no part of the document.
-        return _decode(content.decode("utf-8-sig"))
-    except RecursionError as error:
-        raise _corrupt(text, "it is nested too deeply") from error
+        return json_value(content)
     except ValueError as error:
-        raise _corrupt(text, str(error) if content else "it is empty") from error
+        raise _corrupt(text, str(error)) from error
 
 
 def _read(path: str, ops: Ops) -> bytes:
@@ -114,10 +106,10 @@ def quarantine(path: StrPath, *, clock: Clock | None = None, ops: Ops = SYSTEM) 
     from pathlib import Path
 
     real = os.path.realpath(path)
-    stamp = utc_text((clock or SystemClock()).wall()).replace("-", "").replace(":", "")
+    wall = (clock or SystemClock()).wall()
     try:
         with open_place(real, follow=False, ops=ops) as place, Sidecar(place):
-            evidence = f"{place.stem}.corrupt-{stamp}-{os.urandom(8).hex()}"
+            evidence = evidence_name(place.stem, wall)
             ops.replace(place.folder, place.name, evidence)
             with suppress(OSError):  # it is set aside, whether or not a power cut would undo that
                 ops.sync_folder(place.folder)

@@ -5,23 +5,29 @@ from typing import NamedTuple
 
 from holdfast.statefile.durability import Durability
 from holdfast.statefile.metadata import Old, carry_over
-from holdfast.statefile.ops import SAFELY
 from holdfast.statefile.place import Place
+from holdfast.statefile.system.ops import SAFELY
 from holdfast.statefile.temp import Temp, checksum, temp_name, write_all
 
 # From this size on the checksum is made while the disk is already writing.
 _CERTIFY_LATER_FROM = 1 << 16
+_PROBES_AT_MOST = 100
+_PROBE_S = 0.001
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFELY
 
 
 class Order(NamedTuple):
-    """What is to be written, over what (`expect`: a SHA-256 in hex, or `absent`), and what is kept of that."""
+    """What is to be written, over what (`expect`: a SHA-256 in hex, or `absent`), and what is kept of that.
+
+    What is not `certified` counts for nothing by itself: a journal certifies it.
+    """
 
     content: bytes
     durability: Durability
     mode: int | None = None
     expect: str | None = None
     backups: int = 0
+    certified: bool = True
 
 
 def draft(place: Place, order: Order, old: Old) -> Temp:
@@ -32,7 +38,7 @@ def draft(place: Place, order: Order, old: Old) -> Temp:
     """
     ops, content = place.ops, order.content
     is_late = len(content) >= _CERTIFY_LATER_FROM and ops.renames_open_files
-    certificate = None if is_late else checksum(content)
+    certificate = None if is_late or not order.certified else checksum(content)
     name = temp_name(place.stem, len(content), certificate, os.urandom(8).hex())
     # Only a creation with 0666 lets the kernel apply the umask, or the folder's default access list.
     mode = 0o666 if old.stat is None and order.mode is None else 0o600
@@ -42,7 +48,7 @@ def draft(place: Place, order: Order, old: Old) -> Temp:
         if order.durability is Durability.ATOMIC:
             _fill(temp, order, old)
         else:
-            _fill_and_sync(temp, order, old, is_late=is_late)
+            _fill_and_sync(temp, order, old, is_late=is_late and order.certified)
     except BaseException:
         temp.discard()
         raise
@@ -50,8 +56,12 @@ def draft(place: Place, order: Order, old: Old) -> Temp:
 
 
 def _claim(temp: Temp) -> None:
+    ops = temp.place.ops
     try:
-        temp.place.ops.lock(temp.fd)
+        for _ in range(_PROBES_AT_MOST):
+            if ops.lock(temp.fd):
+                return
+            ops.pause(_PROBE_S)  # somebody is just looking whether a writer lives
     except OSError as refusal:
         from holdfast.statefile.owner import has_no_locks  # only where files have none
 

@@ -3,7 +3,7 @@
 import os
 from contextlib import suppress
 
-from holdfast.statefile.ops import Folder, Ops
+from holdfast.statefile.system.ops import Folder, Ops
 
 
 def make_folders(path: str, ops: Ops) -> None:

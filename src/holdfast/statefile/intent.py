@@ -5,7 +5,8 @@ import os
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from holdfast.statefile.ops import SAFELY, Folder, Ops
+from holdfast.statefile.system.ops import SAFELY, Folder, Ops
+from holdfast.statefile.temp import TempName
 
 _PREFIX = ".txn-"
 _SUFFIX = ".json"
@@ -17,13 +18,19 @@ _HEX = frozenset("0123456789abcdef")
 class Change(NamedTuple):
     """One file of a transaction: its temp takes its name; `before` is the SHA-256 it had, or `absent`.
 
-    Size and checksum of the new content stand in the name of the temp.
+    Its temp is not certified by its name, so that without the journal it counts for nothing.
     """
 
     name: str
     stem: str
     temp: str
     before: str
+    size: int
+    checksum: str
+
+    def is_fulfilled_by(self, content: bytes) -> bool:
+        """Tell whether this is the new content, whole."""
+        return TempName(self.stem, self.size, self.checksum).is_fulfilled_by(content)
 
 
 class Intent(NamedTuple):
@@ -63,7 +70,8 @@ def decoded(txn: str, content: bytes) -> Intent | None:
 def _change(one: dict[str, Any]) -> Change:
     change = Change(**one)
     # A journal names files of its own folder and nothing else.
-    if not all(fact and os.sep not in fact for fact in change):
+    words = (change.name, change.stem, change.temp, change.before, change.checksum)
+    if not all(word and os.sep not in word for word in words) or change.size < 0:
         raise ValueError(change)
     return change
 

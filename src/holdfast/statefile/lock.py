@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from holdfast.clock import Clock, SystemClock
 from holdfast.errors import LockHeld, LockTimeout
 from holdfast.statefile.faults import io_error
-from holdfast.statefile.ops import SAFELY, Ops
 from holdfast.statefile.place import Place, StrPath, open_place
-from holdfast.statefile.system import SYSTEM
+from holdfast.statefile.system.ops import SAFELY, Ops
+from holdfast.statefile.system.this import SYSTEM
 from holdfast.statefile.temp import write_all
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Sidecar:
             _let_go(fd, ops)
             from holdfast.statefile.settle import settle  # rare, and it needs locks itself
 
-            settle(place, unsettled)
+            settle(place, unsettled, wait_for=self._wait_for, clock=self._clock)
 
     def _take(self, fd: int) -> bool:
         try:
@@ -158,8 +158,11 @@ class Sidecar:
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
 
-def write_mark(place: Place, mark: str | None) -> None:
+def write_mark(place: Place, mark: str | None, *, is_synced: bool = False) -> None:
     """Note in a sidecar, which the caller holds, the transaction its target takes part in, or none.
+
+    A mark is to be `is_synced` before a journal that is: else a power cut could leave the journal
+    alone, and whoever locks one of the files would build on the old content before it is settled.
 
     Raises:
         OSError: the sidecar cannot be written.
@@ -172,6 +175,8 @@ def write_mark(place: Place, mark: str | None) -> None:
         else:
             ops.seek(fd, _RECORD_SIZE)
             write_all(fd, f"{_MARK}{mark}\n".encode(), ops)
+            if is_synced:
+                ops.sync_file(fd)
     finally:
         with suppress(OSError):
             ops.close(fd)

@@ -6,8 +6,8 @@ import stat
 from collections.abc import Callable
 from typing import NamedTuple
 
-from holdfast.statefile.ops import SAFELY, Ops
 from holdfast.statefile.place import Place
+from holdfast.statefile.system.ops import SAFELY, Ops
 
 ABSENT = "absent"
 

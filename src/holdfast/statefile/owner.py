@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from holdfast.clock import Clock, SystemClock
-from holdfast.statefile.ops import Ops
-from holdfast.statefile.origin import Origin
 from holdfast.statefile.place import Place
+from holdfast.statefile.system.ops import Ops
+from holdfast.statefile.system.origin import Origin
 
 OLD_AFTER_S = 3600.0
 """An owner that cannot be seen from here counts as dead after so long; so long may it hold a file at most."""

@@ -6,7 +6,7 @@ import stat
 from types import TracebackType
 from typing import NamedTuple
 
-from holdfast.statefile.ops import Folder, Ops
+from holdfast.statefile.system.ops import Folder, Ops
 
 StrPath = str | os.PathLike[str]
 
@@ -76,6 +76,20 @@ def open_place(path: StrPath, *, follow: bool, ops: Ops) -> Place:
         folder = nearer
     _close(folder, ops)
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def is_folder(path: StrPath, ops: Ops) -> bool:
+    """Tell whether a path leads to a folder.
+
+    Raises:
+        OSError: it cannot be told.
+    """
+    try:
+        folder = ops.open_folder(os.fspath(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    _close(folder, ops)
+    return True
 
 
 def _split(path: str) -> tuple[str, str]:

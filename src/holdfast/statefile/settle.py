@@ -9,7 +9,6 @@ from holdfast.clock import Clock, SystemClock, utc_text
 from holdfast.statefile.intent import Change, Intent, intent_name, read_content, read_intent
 from holdfast.statefile.lock import LOCK_WAIT_S, Sidecar, read_mark, write_mark
 from holdfast.statefile.place import Place
-from holdfast.statefile.temp import parse_temp_name
 
 
 class Outcome(enum.Enum):
@@ -34,7 +33,9 @@ class _Standing(enum.Enum):
     LOST = enum.auto()  # the target is old and the temp is gone or cut
 
 
-def settle(place: Place, txn: str, *, clock: Clock | None = None) -> Outcome:
+def settle(
+    place: Place, txn: str, *, wait_for: float = LOCK_WAIT_S, clock: Clock | None = None
+) -> Outcome:
     """Settle one transaction in the folder of a place; the caller holds none of its locks.
 
     Can be done again after a death at any step of it.
@@ -45,10 +46,12 @@ def settle(place: Place, txn: str, *, clock: Clock | None = None) -> Outcome:
     """
     first = read_intent(place.folder, txn, place.ops)
     files = [_beside(place, change.name, change.stem) for change in first.changes] if first else []
-    with all_locked([*files, place] if place.stem not in {one.stem for one in files} else files):
+    if place.stem not in {one.stem for one in files}:
+        files.append(place)
+    with all_locked(files, wait_for=wait_for):
         intent = read_intent(place.folder, txn, place.ops)
         outcome = _carry_out(place, intent, clock) if intent else _forget(place, txn)
-        for one in [*files, place]:
+        for one in files:
             if read_mark(one) == txn:
                 write_mark(one, None)
     return outcome
@@ -95,16 +98,13 @@ def _carry_out(place: Place, intent: Intent, clock: Clock | None) -> Outcome:
 
 
 def _standing(place: Place, change: Change) -> _Standing:
-    said = parse_temp_name(change.temp)
     content = read_content(place.folder, change.name, place.ops)
-    if said is None:
-        return _Standing.LOST
-    if content is not None and said.is_fulfilled_by(content):
+    if content is not None and change.is_fulfilled_by(content):
         return _Standing.DONE
     if version_of(content) != change.before:
         return _Standing.LATER
     temp = read_content(place.folder, change.temp, place.ops)
-    whole = temp is not None and said.is_fulfilled_by(temp)
+    whole = temp is not None and change.is_fulfilled_by(temp)
     return _Standing.READY if whole else _Standing.LOST
 
 

@@ -2,13 +2,14 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from holdfast.statefile.intent import parse_intent_name
 from holdfast.statefile.lock import sidecar_name
-from holdfast.statefile.ops import SAFELY, Ops
 from holdfast.statefile.place import Place
+from holdfast.statefile.system.ops import SAFELY, Ops
 from holdfast.statefile.temp import TempName, parse_temp_name
 
 
@@ -40,23 +41,27 @@ def sweep_once(place: Place) -> Swept:
     count = size = 0
     # The write itself is done: what goes wrong here is left to the next process.
     with suppress(OSError):
-        for name, temp in _temps(place):
+        names = place.ops.listdir(place.folder)
+        # A transaction nobody has settled yet needs its temps, whatever they look like.
+        is_settled = not any(map(parse_intent_name, names))
+        for name, temp in _temps(names):
             if count == _MOST_AT_ONCE:
                 del place.ops.swept[place.key]
                 break
             if temp.stem == place.stem:
                 gone = _remove_dead(place, name, temp, spare_whole=False)
-            elif waiting is None:
+            elif waiting is None and is_settled:
                 gone = _sweep_other(place, name, temp, still_waiting)
             else:
+                still_waiting.add(temp.stem)
                 continue
             if gone is not None:
                 count, size = count + 1, size + gone
     return Swept(count, size) if count else _NOTHING
 
 
-def _temps(place: Place) -> Iterator[tuple[str, TempName]]:
-    for name in place.ops.listdir(place.folder):
+def _temps(names: Iterable[str]) -> Iterator[tuple[str, TempName]]:
+    for name in names:
         temp = parse_temp_name(name)
         if temp is not None:
             yield name, temp

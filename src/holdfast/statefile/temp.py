@@ -6,8 +6,8 @@ import zlib
 from contextlib import suppress
 from typing import NamedTuple
 
-from holdfast.statefile.ops import Ops
 from holdfast.statefile.place import Place
+from holdfast.statefile.system.ops import Ops
 
 _HEX = frozenset("0123456789abcdef")
 _CRC_DIGITS = 8

@@ -13,11 +13,12 @@ from holdfast.statefile.intent import Change, Intent, intent_name, read_content
 from holdfast.statefile.intent import encoded as encoded_intent
 from holdfast.statefile.lock import LOCK_WAIT_S, write_mark
 from holdfast.statefile.metadata import Old, look
-from holdfast.statefile.ops import Ops
 from holdfast.statefile.place import Place, StrPath, open_place
 from holdfast.statefile.settle import all_locked, version_of
-from holdfast.statefile.system import SYSTEM
-from holdfast.statefile.temp import Temp
+from holdfast.statefile.sweep import sweep_once
+from holdfast.statefile.system.ops import Ops
+from holdfast.statefile.system.this import SYSTEM
+from holdfast.statefile.temp import Temp, checksum
 from holdfast.statefile.write import encoded, refuse_surprise
 
 
@@ -41,9 +42,20 @@ class Transaction:
 
 class _Part(NamedTuple):
     place: Place
-    old: Old
     before: str
+    content: bytes
     made: Temp
+
+    def change(self) -> Change:
+        """Return what the journal says of it."""
+        return Change(
+            self.place.name,
+            self.place.stem,
+            self.made.name,
+            self.before,
+            len(self.content),
+            checksum(self.content),
+        )
 
 
 @contextmanager
@@ -120,7 +132,7 @@ def _commit(
     parts: list[_Part] = []
     try:
         for path, (content, expect) in orders.items():
-            part = _drafted(places[path], Order(content, durability), expect)
+            part = _drafted(places[path], Order(content, durability, certified=False), expect)
             if part is not None:
                 parts.append(part)
         if not parts:
@@ -142,24 +154,20 @@ def _drafted(place: Place, order: Order, expect: str | None) -> _Part | None:
     if content == order.content:
         return None
     old = look(place, with_sha256=False)
-    return _Part(place, old, before, draft(place, order, old))
+    return _Part(place, before, order.content, draft(place, order, old))
 
 
 def _written_down(parts: list[_Part], durability: Durability) -> Intent:
     """Bring the journal to the disk: the moment of commitment. After an error there is none."""
-    intent = Intent(
-        os.urandom(8).hex(),
-        tuple(
-            Change(part.place.name, part.place.stem, part.made.name, part.before) for part in parts
-        ),
-    )
+    intent = Intent(os.urandom(8).hex(), tuple(part.change() for part in parts))
     folder, ops = parts[0].place.folder, parts[0].place.ops
     name = intent_name(intent.id)
     at = parts[0].place._replace(name=name, stem=name)
     try:
         for part in parts:
-            write_mark(part.place, intent.id)
-        made = draft(at, Order(encoded_intent(intent), durability, 0o600), Old("absent"))
+            write_mark(part.place, intent.id, is_synced=durability is not Durability.ATOMIC)
+        order = Order(encoded_intent(intent), durability, 0o600, certified=False)
+        made = draft(at, order, Old("absent"))
         _place_journal(made, at, durability)
     except BaseException:
         with suppress(OSError):
@@ -215,3 +223,5 @@ def _carry_out(parts: list[_Part], intent: Intent, durability: Durability) -> No
             with suppress(OSError):
                 part.made.close()
     _unmark(parts)
+    for part in parts:
+        sweep_once(part.place)

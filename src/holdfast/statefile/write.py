@@ -12,10 +12,10 @@ from holdfast.statefile.faults import io_error
 from holdfast.statefile.folders import make_folders
 from holdfast.statefile.lock import LOCK_WAIT_S, Sidecar
 from holdfast.statefile.metadata import ABSENT, look
-from holdfast.statefile.ops import Ops
 from holdfast.statefile.place import Place, StrPath, open_place
 from holdfast.statefile.sweep import sweep_once
-from holdfast.statefile.system import SYSTEM
+from holdfast.statefile.system.ops import Ops
+from holdfast.statefile.system.this import SYSTEM
 from holdfast.statefile.temp import Temp
 
 _NO_SHA256 = (None, ABSENT)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from holdfast.statefile import flock
+from holdfast.statefile.system import flock
 
 if TYPE_CHECKING:
-    from holdfast.statefile.origin import Origin
+    from holdfast.statefile.system.origin import Origin
 
 # A FIFO in place of a file would block an open for ever; a forged link would lead elsewhere.
 if sys.platform == "win32":
@@ -257,13 +257,13 @@ class Ops:
 
     def origin(self) -> "Origin":
         """Return from where the processes this one can see are seen."""
-        from holdfast.statefile.origin import origin  # only where files have no locks
+        from holdfast.statefile.system.origin import origin  # only where files have no locks
 
         return origin()
 
     def start_of(self, pid: int) -> str | None:
         """Return what tells a process from later ones of its pid, "" where that is not told; None without one."""
-        from holdfast.statefile.origin import start_of  # only where files have no locks
+        from holdfast.statefile.system.origin import start_of  # only where files have no locks
 
         try:
             return start_of(pid)

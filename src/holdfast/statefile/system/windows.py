@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Protocol
 
-from holdfast.statefile.ops import Folder, Ops
+from holdfast.statefile.system.ops import Folder, Ops
 
 # INVALID_FUNCTION, NOT_SUPPORTED and INVALID_PARAMETER: Windows before 10.1607, FAT, many shares.
 _NO_POSIX_RENAME = frozenset({1, 50, 87})
@@ -173,7 +173,7 @@ def kernel32() -> Kernel:
         OSError: this is not Windows.
     """
     if sys.platform == "win32":
-        from holdfast.statefile.kernel32 import Kernel32
+        from holdfast.statefile.system.kernel32 import Kernel32
 
         return Kernel32()
     raise OSError("kernel32 exists on Windows only")

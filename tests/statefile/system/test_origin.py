@@ -5,13 +5,13 @@ import sys
 import pytest
 
 from holdfast.clock import boot_id
-from holdfast.statefile.ops import Ops
-from holdfast.statefile.origin import origin, start_of
+from holdfast.statefile.system.ops import Ops
+from holdfast.statefile.system.origin import origin, start_of
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 _ORIGIN = """
-from holdfast.statefile.origin import origin
+from holdfast.statefile.system.origin import origin
 print(repr(tuple(origin())))
 """
 

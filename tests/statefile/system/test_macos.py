@@ -8,8 +8,8 @@ import pytest
 
 from holdfast.errors import CommittedNotDurable, StateIOError
 from holdfast.statefile.durability import Durability
-from holdfast.statefile.ops import Folder
-from holdfast.statefile.ops_macos import F_BARRIERFSYNC, F_FULLFSYNC, MacOps
+from holdfast.statefile.system.macos import F_BARRIERFSYNC, F_FULLFSYNC, MacOps
+from holdfast.statefile.system.ops import Folder
 from holdfast.statefile.write import write_atomic
 
 

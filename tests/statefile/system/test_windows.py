@@ -11,9 +11,9 @@ import pytest
 from holdfast.errors import Conflict, StateIOError
 from holdfast.statefile.documents import read_json
 from holdfast.statefile.durability import Durability
-from holdfast.statefile.kernel32 import access_of, disposition_of, rename_info
 from holdfast.statefile.lock import hold, holder, locked
-from holdfast.statefile.ops_windows import WindowsOps, kernel32
+from holdfast.statefile.system.kernel32 import access_of, disposition_of, rename_info
+from holdfast.statefile.system.windows import WindowsOps, kernel32
 from holdfast.statefile.write import write_atomic
 
 

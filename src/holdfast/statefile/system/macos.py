@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 
-from holdfast.statefile.ops import Folder, Ops
+from holdfast.statefile.system.ops import Folder, Ops
 
 if sys.platform != "win32":
     import fcntl

@@ -1,4 +1,4 @@
-"""The calls of Windows' kernel32 behind ops_windows.Kernel, by ctypes."""
+"""The calls of Windows' kernel32 behind `windows.Kernel`, by ctypes."""
 
 import os
 import struct

@@ -1,0 +1,1 @@
+"""The one seam between state files and the operating system they stand on."""
