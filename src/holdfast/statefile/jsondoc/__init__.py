@@ -1,0 +1,1 @@
+"""JSON state files: what did not change keeps its very bytes, and values are changed by path, patch or filter."""
