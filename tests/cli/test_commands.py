@@ -27,6 +27,7 @@ OF_THE_DESIGN = [
     "events",
     "history",
     "beat",
+    "state",
     "config",
     "doctor",
     "completion",

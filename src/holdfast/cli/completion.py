@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator
 
 SERVICE_METAVARS = ("NAME", "NAME|PATTERN|group:G")
+FILE_METAVARS = ("FILE", "FILE|DIR")
 
 _BASH = """
 _holdfast_names() {
@@ -49,8 +50,10 @@ def script(shell: str) -> str:
     for action in _actions(parser):
         if action.metavar in SERVICE_METAVARS:
             action.complete = NAMES  # type: ignore[attr-defined]  # how shtab is told
-        elif action.metavar == "FILE":
+        elif action.metavar in FILE_METAVARS:
             action.complete = shtab.FILE  # type: ignore[attr-defined]  # how shtab is told
+        elif action.metavar == "DIR":
+            action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]  # how shtab is told
     return str(shtab.complete(parser, shell=shell))
 
 

@@ -61,7 +61,7 @@ def _run(words: list[str]) -> int:
     from holdfast.cli.parser import build
 
     named = words[0] if words and words[0] in {command.name for command in COMMANDS} else None
-    parser = build(COMMANDS, only=named)
+    parser = build(COMMANDS, only=named, verb=words[1] if len(words) > 1 else None)
     options = parser.parse_args(words)
     if options.version:
         from holdfast import __version__
@@ -83,7 +83,6 @@ def _settle_level(options: "argparse.Namespace") -> None:
 
 
 def _function(place: str):  # type: ignore[no-untyped-def]  # found by name so that nothing else is imported
-    import importlib
-
+    # As importlib.import_module does, which loads `warnings` besides.
     module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)
+    return getattr(__import__(module, fromlist=[name]), name)

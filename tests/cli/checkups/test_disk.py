@@ -10,7 +10,7 @@ from holdfast import statefile
 from holdfast.cli.checkups import disk
 from holdfast.cli.checkups.finding import Finding, Grade
 from holdfast.home import Home
-from holdfast.statefile.ops import Folder, Ops
+from holdfast.statefile.system.ops import Folder, Ops
 
 if sys.platform == "win32":
     pytest.skip("Windows has no such disks", allow_module_level=True)

@@ -10,9 +10,9 @@ from holdfast import statefile
 from holdfast.cli.checkups.finding import Finding, failure, warning, well
 from holdfast.errors import HoldfastError
 from holdfast.home import Home
-from holdfast.statefile.ops import Ops
 from holdfast.statefile.owner import has_no_locks
-from holdfast.statefile.system import SYSTEM
+from holdfast.statefile.system.ops import Ops
+from holdfast.statefile.system.this import SYSTEM
 
 SWALLOWER = "eatmydata"
 """A library that makes every sync of a program do nothing; for tests and installers."""

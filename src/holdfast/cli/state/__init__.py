@@ -1,0 +1,1 @@
+"""The verbs of `holdfast state`: state files from a shell."""
