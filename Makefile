@@ -5,6 +5,7 @@
 PYTHON ?= python3
 UV := .tools/bin/uv
 BIN := .venv/bin
+BENCH ?= supervision statefile
 EXAMPLE := examples/memory-daemons/holdfast.toml
 
 help: ## Print this help
@@ -16,7 +17,8 @@ up: .venv/.installed ## Start the eight example daemons and keep them alive
 down: .venv/.installed ## Stop everything in the default state folder, or in HOLDFAST_HOME
 	@$(BIN)/holdfast down
 
-test: .venv/.installed ## Run all tests
+test: .venv/.installed ## Run all tests; as root it installs the Debian packages they use
+	@bash .ci/packages
 	@$(BIN)/python -m pytest -q $(ARGS)
 
 check: .venv/.installed ## Lint, types on three platforms, import layers
@@ -27,8 +29,8 @@ check: .venv/.installed ## Lint, types on three platforms, import layers
 	@$(BIN)/mypy --platform win32
 	@$(BIN)/lint-imports --no-logo
 
-bench: .venv/.installed ## Measure Holdfast beside its peers; prints a table
-	@$(BIN)/python benchmarks/supervision.py $(ARGS)
+bench: .venv/.installed ## Measure Holdfast beside its peers; prints tables (BENCH=statefile: only that one)
+	@set -e; for one in $(BENCH); do $(BIN)/python benchmarks/$$one.py $(ARGS); done
 
 docs: .venv/.installed ## Write the reference pages from the code
 	@$(BIN)/python docs/generate.py

@@ -7,99 +7,65 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from holdfast.errors import CommittedNotDurable, StateError, StateIOError
-from holdfast.statefile.ops import Folder, Ops
-from holdfast.statefile.write import Durability, write_atomic
+from holdfast.statefile.durability import Durability
+from holdfast.statefile.system.ops import Ops
+from holdfast.statefile.write import write_atomic
 
 if sys.platform == "win32":
     pytest.skip("the files, links and processes of POSIX", allow_module_level=True)
 
+if TYPE_CHECKING:
+    from tests.crash.conftest import FragileOps
+
 OLD = b"the old content\n"
 NEW = b"the new content, which is longer than the old one\n"
+EARLIER = b"the version before the old one\n"
+LARGE = b"from this size on the temp is certified only while the disk writes\n" * 2000
 
-_NO_CALLS = {"check_name", "pid", "uid", "is_alive", "pause"}
-_CALLS = [
-    name
-    for name, member in vars(Ops).items()
-    if callable(member) and not name.startswith("_") and name not in _NO_CALLS
-]
-
-
-class Died(BaseException):
-    """The process is gone: nothing after this has an effect."""
-
-
-class FragileOps(Ops):
-    """Fails once, or dies, before the call of a chosen number."""
-
-    def __init__(self, at: int = 0, error: int | None = None) -> None:
-        super().__init__()
-        self.made: list[str] = []
-        self.open_fds: set[int] = set()
-        self._at = at
-        self._error = error
-        self._dead = False
-
-    def before(self, name: str) -> None:
-        if self._dead:
-            raise Died
-        self.made.append(name)
-        if len(self.made) != self._at:
-            return
-        if self._error is not None:
-            raise OSError(self._error, os.strerror(self._error))
-        self._dead = True
-        raise Died
-
-    def after(self, name: str, answer: object, facts: tuple[object, ...]) -> None:
-        if name == "open_folder" and isinstance(answer, Folder):
-            self.open_fds.add(answer.fd)
-        elif name == "open" and isinstance(answer, int):
-            self.open_fds.add(answer)
-        elif name == "close" and isinstance(facts[0], int):
-            self.open_fds.discard(facts[0])
-        elif name == "close_folder" and isinstance(facts[0], Folder):
-            self.open_fds.discard(facts[0].fd)
-
-    def bury(self) -> None:
-        """Close what the kernel would close."""
-        for fd in self.open_fds:
-            os.close(fd)
-        self.open_fds.clear()
-
-
-def _fragile(name: str) -> Callable[..., object]:
-    def call(self: FragileOps, *facts: object, **named: object) -> object:
-        self.before(name)
-        answer: object = getattr(Ops, name)(self, *facts, **named)
-        self.after(name, answer, facts)
-        return answer
-
-    return call
-
-
-for _name in _CALLS:
-    setattr(FragileOps, _name, _fragile(_name))
+Write = Callable[[Path, Ops], object]
 
 
 def replace(target: Path, ops: Ops) -> None:
     write_atomic(target, NEW, ops=ops)
 
 
+def replace_at_file(target: Path, ops: Ops) -> None:
+    write_atomic(target, NEW, durability=Durability.FILE, ops=ops)
+
+
+def replace_at_atomic(target: Path, ops: Ops) -> None:
+    write_atomic(target, NEW, durability=Durability.ATOMIC, ops=ops)
+
+
+def replace_keeping_backups(target: Path, ops: Ops) -> None:
+    write_atomic(target, NEW, backups=2, ops=ops)
+
+
+def replace_with_much(target: Path, ops: Ops) -> None:
+    write_atomic(target, LARGE, ops=ops)
+
+
 def create_only(target: Path, ops: Ops) -> None:
     write_atomic(target, NEW, create_only=True, mode=0o640, ops=ops)
 
 
-def replace_atomic(target: Path, ops: Ops) -> None:
-    write_atomic(target, NEW, durability=Durability.ATOMIC, ops=ops)
-
-
-WRITES = [(replace, OLD), (replace_atomic, OLD), (replace, None), (create_only, None)]
+WRITES: list[tuple[Write, bytes | None]] = [
+    (replace, OLD),
+    (replace_at_file, OLD),
+    (replace_at_atomic, OLD),
+    (replace_keeping_backups, OLD),
+    (replace_with_much, OLD),
+    (replace, None),
+    (replace_with_much, None),
+    (create_only, None),
+]
 ERRORS = [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EROFS]
 
 
@@ -120,7 +86,7 @@ def temps(folder: Path) -> list[str]:
     return [name for name in os.listdir(folder) if name.endswith(".tmp")]
 
 
-def outcome(write: Callable[[Path, Ops], None], target: Path, ops: Ops) -> StateError | None:
+def outcome(write: Write, target: Path, ops: Ops) -> StateError | None:
     try:
         write(target, ops)
     except StateError as failure:
@@ -128,66 +94,58 @@ def outcome(write: Callable[[Path, Ops], None], target: Path, ops: Ops) -> State
     return None
 
 
-def steps(tmp_path: Path, write: Callable[[Path, Ops], None], old: bytes | None) -> list[str]:
-    ops = FragileOps()
-    write(prepared(tmp_path / "counted", old), ops)
-    return ops.made
-
-
-@pytest.fixture
-def closing() -> Iterator[list[FragileOps]]:
-    used: list[FragileOps] = []
-    yield used
-    for ops in used:
-        ops.bury()
-
-
 @pytest.mark.parametrize(("write", "old"), WRITES)
 def test_death_before_any_step_leaves_old_or_new_and_a_later_write_sweeps(
-    tmp_path: Path, write: Callable[[Path, Ops], None], old: bytes | None
+    tmp_path: Path, fragile: "type[FragileOps]", write: Write, old: bytes | None
 ) -> None:
-    count = len(steps(tmp_path, write, old))
+    counted = fragile()
+    new = content_after(write, prepared(tmp_path / "counted", old), counted)
     outcomes = set()
-    for at in range(1, count + 1):
+    for at, name in enumerate(counted.made, start=1):
         target = prepared(tmp_path / f"step{at}", old)
-        ops = FragileOps(at)
+        ops = fragile(at)
 
-        with pytest.raises(Died):
+        with pytest.raises(ops.Died):
             write(target, ops)
         ops.bury()
 
         left = content(target)
-        assert left in (old, NEW), f"torn before step {at}, {ops.made[-1]}"
+        assert left in (old, new), f"torn before step {at}, {name}"
         if left is not None and old is not None:
             assert target.stat().st_mode & 0o777 == 0o640
         outcomes.add(left)
         write_atomic(target, b"a later write", ops=Ops())
-        assert temps(target.parent) == [], f"left by a death before step {at}, {ops.made[-1]}"
+        assert temps(target.parent) == [], f"left by a death before step {at}, {name}"
         assert target.read_bytes() == b"a later write"
-    assert outcomes == {old, NEW}
+    assert outcomes == {old, new}
+
+
+def content_after(write: Write, target: Path, ops: Ops) -> bytes:
+    write(target, ops)
+    return target.read_bytes()
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=errno.errorcode.get)
 @pytest.mark.parametrize(("write", "old"), WRITES)
 def test_an_error_at_any_step_keeps_the_old_or_says_the_new_is_there(
     tmp_path: Path,
-    closing: list[FragileOps],
-    write: Callable[[Path, Ops], None],
+    fragile: "type[FragileOps]",
+    write: Write,
     old: bytes | None,
     error: int,
 ) -> None:
-    for at, name in enumerate(steps(tmp_path, write, old), start=1):
+    counted = fragile()
+    new = content_after(write, prepared(tmp_path / "counted", old), counted)
+    for at, name in enumerate(counted.made, start=1):
         target = prepared(tmp_path / f"step{at}", old)
-        ops = FragileOps(at, error)
-        closing.append(ops)
 
-        failure = outcome(write, target, ops)
+        failure = outcome(write, target, fragile(at, error))
 
         if isinstance(failure, StateIOError):
             assert content(target) == old, f"changed by a write that failed at {name}"
             assert failure.errno_name == errno.errorcode[error]
         else:
-            assert content(target) == NEW, f"{failure} although {name} failed"
+            assert content(target) == new, f"{failure} although {name} failed"
         if isinstance(failure, CommittedNotDurable):
             assert name in ("sync_folder", "close")
 
@@ -195,8 +153,34 @@ def test_an_error_at_any_step_keeps_the_old_or_says_the_new_is_there(
         assert name == "unlink" or temps(target.parent) == []
 
 
-def test_the_steps_stand_in_the_order_that_survives_a_power_cut(tmp_path: Path) -> None:
-    made = steps(tmp_path, replace, OLD)
+def test_a_backup_is_the_old_content_whole_whatever_step_the_writer_died_before(
+    tmp_path: Path, fragile: "type[FragileOps]"
+) -> None:
+    counted = fragile()
+    replace_keeping_backups(prepared(tmp_path / "counted", OLD), counted)
+    for at in range(1, len(counted.made) + 1):
+        target = prepared(tmp_path / f"step{at}", OLD)
+        backups = [target.with_name(f"state.json.~{number}~") for number in (1, 2)]
+        backups[0].write_bytes(EARLIER)
+        ops = fragile(at)
+
+        with pytest.raises(ops.Died):
+            replace_keeping_backups(target, ops)
+        ops.bury()
+
+        kept = [content(backup) for backup in backups]
+        assert EARLIER in kept
+        assert set(kept) <= {OLD, EARLIER, None}
+        if content(target) == NEW:
+            assert kept == [OLD, EARLIER]
+
+
+def test_the_steps_stand_in_the_order_that_survives_a_power_cut(
+    tmp_path: Path, fragile: "type[FragileOps]"
+) -> None:
+    ops = fragile()
+    replace(prepared(tmp_path / "counted", OLD), ops)
+    made = ops.made
 
     order = ["lock", "open", "write", "chmod", "sync_file", "replace", "sync_folder"]
     positions = [len(made) - 1 - made[::-1].index(name) for name in order[2:]]
@@ -205,10 +189,13 @@ def test_the_steps_stand_in_the_order_that_survives_a_power_cut(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("failing", ["sync_file", "sync_folder"])
-def test_a_failed_sync_is_never_repeated(tmp_path: Path, failing: str) -> None:
-    at = steps(tmp_path, replace, OLD).index(failing) + 1
+def test_a_failed_sync_is_never_repeated(
+    tmp_path: Path, fragile: "type[FragileOps]", failing: str
+) -> None:
+    counted = fragile()
+    replace(prepared(tmp_path / "counted", OLD), counted)
     target = prepared(tmp_path / "failing", OLD)
-    ops = FragileOps(at, errno.EIO)
+    ops = fragile(counted.made.index(failing) + 1, errno.EIO)
 
     with pytest.raises((StateIOError, CommittedNotDurable)):
         replace(target, ops)
