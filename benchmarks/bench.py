@@ -2,12 +2,12 @@
 
 import contextlib
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.command import Progress
 from benchmarks.peers.peer import Launch, Peer, Program
 from benchmarks.reports import Report, Reports
 from benchmarks.toolbox import NotInstalledError, Toolbox
@@ -49,7 +49,7 @@ class Bench:
 
     def __init__(self, *, folder: Path, cache: Path) -> None:
         self._folder = folder
-        self._began = time.monotonic()
+        self.tell = Progress().tell
         built = folder / "bin"
         built.mkdir()
         self.tools = Toolbox(cache=cache, built=built)
@@ -96,12 +96,3 @@ class Bench:
             return (*words, "-p", str(folder / f"{name}.pid")) if peer.detaches else words
 
         return [Program(name=f"s{n}", command=command(f"s{n}")) for n in range(count)]
-
-    def tell(self, what: str) -> None:
-        """Say on stderr what is being done: one line that is written over on a terminal."""
-        line = f"[{time.monotonic() - self._began:5.0f} s] {what}"
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r\x1b[K{line}")
-        else:
-            sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()

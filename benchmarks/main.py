@@ -2,19 +2,22 @@
 
 import argparse
 import json
-import os
-import platform
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from benchmarks import crash, scale
 from benchmarks.bench import Bench
+from benchmarks.command import (
+    add_shared_options,
+    chosen,
+    leave_on_terminate,
+    load,
+    machine_facts,
+    print_report,
+)
 from benchmarks.peers.catalogue import LEFT_OUT, PEERS
 from benchmarks.peers.peer import ALL_ROWS, Peer
 from benchmarks.processes import LINUX_ONLY
@@ -31,7 +34,7 @@ def main(words: Sequence[str]) -> int:
         sys.stderr.write(f"{LINUX_ONLY}\n")
         return 2
     _raise_descriptor_limit()
-    signal.signal(signal.SIGTERM, _leave)
+    leave_on_terminate()
     folder = Path(tempfile.mkdtemp(prefix="hfb-"))
     try:
         return _measure(asked, folder)
@@ -62,11 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--kills", type=int, help="kills of each peer in the crash rows, if time allows"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "holdfast-benchmarks"
-    parser.add_argument(
-        "--cache", type=Path, default=cache, help="where peers are installed (%(default)s)"
-    )
+    add_shared_options(parser)
     return parser
 
 
@@ -75,20 +74,11 @@ def _all_names() -> list[str]:
 
 
 def _names(text: str) -> frozenset[str]:
-    return _chosen(text, frozenset(_all_names()))
+    return chosen(text, frozenset(_all_names()))
 
 
 def _rows(text: str) -> frozenset[str]:
-    return _chosen(text, ALL_ROWS)
-
-
-def _chosen(text: str, known: frozenset[str]) -> frozenset[str]:
-    chosen = frozenset(text.split(","))
-    if unknown := sorted(chosen - known):
-        raise argparse.ArgumentTypeError(
-            f"unknown: {', '.join(unknown)}; known: {', '.join(sorted(known))}"
-        )
-    return chosen
+    return chosen(text, ALL_ROWS)
 
 
 def _raise_descriptor_limit() -> None:
@@ -100,16 +90,12 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def _measure(asked: argparse.Namespace, folder: Path) -> int:
     bench = Bench(folder=folder, cache=asked.cache)
     wanted = [peer for peer in PEERS if asked.only is None or peer.name in asked.only]
     missing = {} if asked.only else dict(LEFT_OUT)
     peers = _available(bench, wanted, missing, quick=asked.quick and asked.only is None)
-    machine = _machine()
+    machine = machine_facts()
     figures: dict[str, object] = {"machine": machine, "versions": bench.tools.versions}
     drawn: list[str] = []
     if "crash" in asked.rows:
@@ -127,9 +113,9 @@ def _measure(asked: argparse.Namespace, folder: Path) -> int:
         figures["scale"] = [row.as_json() for row in scaled]
         missing |= failed
     bench.tell("done\n")
-    machine["load after"] = _load()
+    machine["load after"] = load()
     figures["missing"] = missing
-    _print(drawn, figures, missing)
+    print_report(drawn, figures, missing)
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0
@@ -167,33 +153,3 @@ def _scale_plan(asked: argparse.Namespace) -> scale.ScalePlan:
     return scale.ScalePlan(
         sizes=(1, 100, 1000), starts=3, settle_s=3.0, idle_s=20.0, asks=20, rows=asked.rows
     )
-
-
-def _machine() -> dict[str, object]:
-    if sys.platform != "linux":
-        raise OSError(LINUX_ONLY)
-    return {
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "load before": _load(),
-    }
-
-
-def _load() -> float:
-    if sys.platform == "win32":
-        raise OSError(LINUX_ONLY)
-    return round(os.getloadavg()[0], 1)
-
-
-def _print(drawn: Sequence[str], figures: dict[str, object], missing: dict[str, str]) -> None:
-    for one in drawn:
-        print(one)
-    for title in ("machine", "versions"):
-        facts = figures[title]
-        assert isinstance(facts, dict)
-        print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in facts.items()))
-    if missing:
-        print("\nNot measured:")
-        for name, why in missing.items():
-            print(f"- {name}: {why}")

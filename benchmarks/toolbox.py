@@ -9,8 +9,16 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-PYTHON_PACKAGES = {"supervisor": "4.3.0", "circus": "0.19.0"}
-NPM_PACKAGES = {"pm2": "7.0.4"}
+PYTHON_PACKAGES = {
+    "atomicwriter": "0.3.0",
+    "atomicwrites": "1.4.1",
+    "boltons": "26.2.0",
+    "circus": "0.19.0",
+    "filelock": "4.2.11",
+    "safer": "6.1.0",
+    "supervisor": "4.3.0",
+}
+NPM_PACKAGES = {"pm2": "7.0.4", "write-file-atomic": "7.0.1"}
 MAX_INSTALL_SECONDS = 300
 
 
@@ -34,6 +42,11 @@ class Toolbox:
     def python_script(self, package: str, script: str) -> Path:
         """Return a script of a package from PyPI, installed into a virtual environment of its own."""
         return self._once(f"python {package}", lambda: self._install_python(package)) / script
+
+    def python_library(self, package: str) -> Path:
+        """Return the folder from which a package from PyPI is imported, as `python_script` installs it."""
+        scripts = self.python_script(package, "")
+        return next(scripts.parent.glob("lib/python*/site-packages"))
 
     def npm_script(self, package: str, script: str) -> Path:
         """Return a file of a package from npm, installed under a prefix of its own."""
