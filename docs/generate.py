@@ -1,14 +1,16 @@
 """Write the reference pages from the code, so that they cannot drift from it: `make docs`."""
 
 import argparse
+import enum
 import inspect
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from holdfast import errors
+from holdfast import errors, statefile
 from holdfast.cli.commands import COMMANDS
 from holdfast.cli.parser import EXIT_CODES, build
 from holdfast.config.schema import json_schema
@@ -192,12 +194,58 @@ def errors_page() -> str:
     return f"# Errors\n\n{NOTE}```\n{tree}\n```\n\n| error | exit code | meaning |\n|---|---|---|\n{rows}\n"
 
 
+def statefile_page() -> str:
+    """Return the page of the state-file library: every public name with its signature and what it says of itself."""
+    parts = [
+        f"# State files as a library\n\n{NOTE}`holdfast.statefile` needs the standard library only, and loads each part when it is first used; the jq and Markdown parts load "
+        "`jq` and `markdown-it-py`. How it works: [crash safety](../explain/crash-safety.md); from shell scripts: "
+        "[state files for scripts](../how-to/state-files.md).\n"
+    ]
+    for name in sorted(statefile.__all__, key=str.lower):
+        thing = getattr(statefile, name)
+        parts.append(f"## {name}\n\n{_described(name, thing)}")
+        if inspect.isclass(thing) and not issubclass(thing, enum.Enum):
+            parts.extend(
+                f"### {name}.{method}\n\n{_described(method, member)}"
+                for method, member in vars(thing).items()
+                if inspect.isfunction(member) and not method.startswith("_")
+            )
+    return "\n".join(parts)
+
+
+def _described(name: str, thing: Any) -> str:
+    text = inspect.getdoc(thing) or ""
+    if inspect.isclass(thing) and issubclass(thing, enum.Enum):
+        text += f"\n\nValues: {' '.join(str(member.value) for member in thing)}"
+        return f"```text\n{name}\n\n{text}\n```\n"
+    if inspect.isclass(thing) and "__init__" not in vars(thing):
+        fields = " ".join(getattr(thing, "_fields", getattr(thing, "__dataclass_fields__", ())))
+        return f"```text\n{name}: {fields}\n\n{text}\n```\n"
+    found = inspect.signature(thing)
+    plain = [
+        one.replace(annotation=inspect.Parameter.empty) if one.name != "self" else one
+        for one in found.parameters.values()
+    ]
+    shown = found.replace(parameters=plain, return_annotation=inspect.Signature.empty)
+    return f"```text\n{name}{_tidy(str(shown))}\n\n{text}\n```\n"
+
+
+def _tidy(signature: str) -> str:
+    """Return a signature without what no caller writes."""
+    signature = re.sub(r"<Durability\.(\w+): '\w+'>", r"Durability.\1", signature)
+    signature = re.sub(r", ops=<[^>]*>|, clock=None", "", signature)
+    return re.sub(r"<object object at 0x\w+>", "...", signature).replace("(self, ", "(").replace(
+        "(self)", "()"
+    )
+
+
 PAGES = {
     "commands.md": commands,
     "configuration.md": configuration,
     "events.md": events,
     "states.md": states,
     "errors.md": errors_page,
+    "statefile.md": statefile_page,
 }
 
 
