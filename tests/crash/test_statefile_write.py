@@ -52,6 +52,23 @@ def replace_with_much(target: Path, ops: Ops) -> None:
     write_atomic(target, LARGE, ops=ops)
 
 
+def replace_again(target: Path, ops: Ops) -> None:
+    known(target, ops)
+    write_atomic(target, NEW, ops=ops)
+
+
+def replace_again_at_atomic(target: Path, ops: Ops) -> None:
+    known(target, ops)
+    write_atomic(target, NEW, durability=Durability.ATOMIC, ops=ops)
+
+
+def known(target: Path, ops: Ops) -> None:
+    """Let it be a path that this process has written before."""
+    before = Ops()
+    write_atomic(target, OLD, ops=before)
+    ops.written = before.written
+
+
 def create_only(target: Path, ops: Ops) -> None:
     write_atomic(target, NEW, create_only=True, mode=0o640, ops=ops)
 
@@ -62,6 +79,8 @@ WRITES: list[tuple[Write, bytes | None]] = [
     (replace_at_atomic, OLD),
     (replace_keeping_backups, OLD),
     (replace_with_much, OLD),
+    (replace_again, OLD),
+    (replace_again_at_atomic, OLD),
     (replace, None),
     (replace_with_much, None),
     (create_only, None),

@@ -241,6 +241,11 @@ def locked(
             sidecar.__exit__(None, None, None)
 
 
+def holds_any() -> bool:
+    """Tell whether a thread of this process holds the lock of a state file."""
+    return bool(_entered)
+
+
 class Held:
     """A lock this process holds until it closes it or dies, however it dies."""
 

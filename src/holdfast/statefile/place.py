@@ -59,7 +59,7 @@ def open_place(path: StrPath, *, follow: bool, ops: Ops) -> Place:
         OSError: ELOOP for links in a circle, EISDIR for a folder, EINVAL for a FIFO or a device.
     """
     text = os.fspath(path)
-    head, name = _split(text)
+    head, name = split(text)
     folder = ops.open_folder(head or ".")
     for _ in range(_MOST_LINKS):
         try:
@@ -67,7 +67,7 @@ def open_place(path: StrPath, *, follow: bool, ops: Ops) -> Place:
             if target is None or not follow:
                 stem = name if len(name) <= _SURELY_SHORT else _stem(name)
                 return Place(text, folder, ops.key(folder), name, stem, ops)
-            head, name = _split(target)
+            head, name = split(target)
             nearer = ops.open_folder(head or ".", folder)
         except BaseException:
             _close(folder, ops)
@@ -92,7 +92,8 @@ def is_folder(path: StrPath, ops: Ops) -> bool:
     return True
 
 
-def _split(path: str) -> tuple[str, str]:
+def split(path: str) -> tuple[str, str]:
+    """Return the folder of a path, as it is written, and the name in it."""
     if os.altsep:
         return os.path.split(path)
     name = path[path.rfind("/") + 1 :]  # a third of the price of os.path.split

@@ -5,12 +5,13 @@ from contextlib import suppress
 from typing import NamedTuple, TypedDict
 
 from holdfast.errors import CommittedNotDurable, Conflict, InvalidContent
+from holdfast.statefile.again import SMALL, NotSynced, remember, write_again
 from holdfast.statefile.backup import keep_backup
 from holdfast.statefile.draft import Order, draft
 from holdfast.statefile.durability import Durability
 from holdfast.statefile.faults import io_error
 from holdfast.statefile.folders import make_folders
-from holdfast.statefile.lock import LOCK_WAIT_S, Sidecar
+from holdfast.statefile.lock import LOCK_WAIT_S, Sidecar, holds_any
 from holdfast.statefile.metadata import ABSENT, look
 from holdfast.statefile.place import Place, StrPath, open_place
 from holdfast.statefile.sweep import sweep_once
@@ -95,18 +96,29 @@ def write_atomic(  # noqa: PLR0913 - each keyword is a promise of its own, and a
         StateIOError: any other refusal of the system; the old content is untouched, no temp is left.
     """
     content = data if isinstance(data, bytes) else encoded(data, path)
-    order = Order(content, durability, mode, ABSENT if create_only else expect, backups)
+    text = os.fspath(path)
+    is_plain = follow and mode is None and expect is None and not (create_only or backups)
     try:
+        if is_plain and len(content) < SMALL and not holds_any():
+            achieved = write_again(text, content, durability, ops)
+            if achieved is not None:
+                return Result(text, content, durability, achieved)
+        order = Order(content, durability, mode, ABSENT if create_only else expect, backups)
         if parents:
-            make_folders(os.path.dirname(path), ops)
-        place = open_place(path, follow=follow, ops=ops)
+            make_folders(os.path.dirname(text), ops)
+        place = open_place(text, follow=follow, ops=ops)
         try:
             with Sidecar(place, wait_for=wait_for):
-                return replace(place, order, is_new=create_only)
+                result = replace(place, order, is_new=create_only)
+            if is_plain:
+                remember(place)
+            return result
         finally:
             place.close()
+    except NotSynced as failure:
+        raise _not_durable(text, failure.__cause__) from failure.__cause__
     except OSError as error:
-        raise io_error(error, os.fspath(path), "written") from error
+        raise io_error(error, text, "written") from error
 
 
 def encoded(data: bytes | str, path: StrPath) -> bytes:
@@ -201,11 +213,16 @@ def _settle(temp: Temp, durability: Durability) -> Durability:
     except OSError as error:
         with suppress(OSError):
             temp.close()
-        raise CommittedNotDurable(
-            f"{place.path} has its new content, but its folder could not be synced: "
-            f"{error.strerror}; a power cut may bring the old content back; write it again",
-            path=place.path,
-        ) from error
+        raise _not_durable(place.path, error) from error
     if synced:
         return Durability.FULL
     return Durability.FILE if temp.is_ordered else Durability.ATOMIC
+
+
+def _not_durable(path: str, error: BaseException | None) -> CommittedNotDurable:
+    return CommittedNotDurable(
+        f"{path} has its new content, but its folder could not be synced: "
+        f"{error.strerror if isinstance(error, OSError) else error}; "
+        "a power cut may bring the old content back; write it again",
+        path=path,
+    )

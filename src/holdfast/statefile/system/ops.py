@@ -39,13 +39,15 @@ class Ops:
     """The system calls of Linux and other POSIX systems; subclasses speak macOS and Windows.
 
     Tests subclass it to fail or die at a chosen call. Every method raises OSError as the call does.
-    One instance stands for one process: `swept` maps a folder to the stems it still holds temps of.
+    One instance stands for one process: `swept` maps a folder to the stems it still holds temps of,
+    `written` a path to the pid of the process that wrote it.
     """
 
     renames_open_files = True
 
     def __init__(self) -> None:
         self.swept: dict[tuple[int | str, ...], set[str]] = {}
+        self.written: dict[str, int] = {}
 
     def open_folder(self, path: str, within: Folder | None = None) -> Folder:
         """Open a folder, relative to another one where given."""
