@@ -34,7 +34,17 @@ def commands() -> str:
         page = chosen.choices[command.name]
         page.formatter_class = _wide
         parts.append(f"## holdfast {command.name}\n\n```\n{page.format_help().strip()}\n```\n")
+        for name, verb in _verbs_of(page).items():
+            verb.formatter_class = _wide
+            parts.append(
+                f"### holdfast {command.name} {name}\n\n```\n{verb.format_help().strip()}\n```\n"
+            )
     return "\n".join(parts)
+
+
+def _verbs_of(page: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    found = (action for action in page._actions if isinstance(action, argparse._SubParsersAction))
+    return {name: verb for action in found for name, verb in action.choices.items()}
 
 
 def _wide(prog: str) -> argparse.HelpFormatter:
@@ -233,9 +243,11 @@ def _described(name: str, thing: Any) -> str:
 def _tidy(signature: str) -> str:
     """Return a signature without what no caller writes."""
     signature = re.sub(r"<Durability\.(\w+): '\w+'>", r"Durability.\1", signature)
-    signature = re.sub(r", ops=<[^>]*>|, clock=None", "", signature)
-    return re.sub(r"<object object at 0x\w+>", "...", signature).replace("(self, ", "(").replace(
-        "(self)", "()"
+    signature = re.sub(r", ops=<[^>]*>|, clock=None", "", signature).replace(", *)", ")")
+    return (
+        re.sub(r"<object object at 0x\w+>", "...", signature)
+        .replace("(self, ", "(")
+        .replace("(self)", "()")
     )
 
 

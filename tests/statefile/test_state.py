@@ -10,6 +10,7 @@ import pytest
 
 from holdfast.errors import Conflict, Corrupt, InvalidContent, LockTimeout, UsageError
 from holdfast.statefile import Durability, Kind, StateFile, locked
+from holdfast.statefile.system.ops import Folder, Ops
 
 if sys.platform == "win32":
     pytest.skip("the files of POSIX", allow_module_level=True)
@@ -223,3 +224,31 @@ def test_a_link_is_written_through(document: StateFile, tmp_path: Path) -> None:
     StateFile(link).set("n", 5)
     assert link.is_symlink()
     assert document.read()["n"] == 5
+
+
+def test_what_is_equal_is_still_made_as_durable_as_asked(tmp_path: Path) -> None:
+    class Syncing(Ops):
+        def __init__(self) -> None:
+            super().__init__()
+            self.synced: list[str] = []
+
+        def sync_file(self, fd: int) -> bool:
+            self.synced.append("file")
+            return super().sync_file(fd)
+
+        def sync_folder(self, folder: Folder) -> bool:
+            self.synced.append("folder")
+            return super().sync_folder(folder)
+
+    StateFile(tmp_path / "s.json", durability=Durability.ATOMIC).write({"n": 1})
+    ops = Syncing()
+    result = StateFile(tmp_path / "s.json", ops=ops).set("n", 1)
+
+    assert (result.written, result.achieved) == (False, Durability.FULL)
+    assert ops.synced == ["file", "folder"]
+
+
+def test_a_dry_run_leaves_no_trace(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text("{}")
+    StateFile(tmp_path / "s.json").set("n", 1, dry_run=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["s.json"]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar, Unpack, cast
 
 from holdfast.errors import Corrupt, InvalidContent, UsageError
@@ -16,7 +16,7 @@ from holdfast.statefile.place import Place, StrPath, open_place
 from holdfast.statefile.settle import version_of
 from holdfast.statefile.system.ops import Ops
 from holdfast.statefile.system.this import SYSTEM
-from holdfast.statefile.write import Result, encoded, refuse_surprise, replace
+from holdfast.statefile.write import Result, encoded, make_durable, refuse_surprise, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -290,7 +290,7 @@ class StateFile:
                 f"{self.path} is a {self.kind.value} file by its name, and this is for "
                 f"{only.value} files; say kind=Kind.{only.name} if it is one"
             )
-        with self._held() as place:
+        with self._held(is_locked=not dry_run) as place:
             old = read_content(place.folder, place.name, place.ops)
             if expect is not None:
                 refuse_surprise(place, expect, version_of(old))
@@ -299,19 +299,25 @@ class StateFile:
             new = change(old)
             self._refuse_unfit(new)
             if dry_run or new == old:
-                durability = self._policy.durability
-                return Result(self.path, new, durability, durability, written=False)
+                return self._unchanged(place, new, is_synced=not dry_run)
             order = Order(new, self._policy.durability, backups=self._policy.backups)
             return replace(place, order)
 
+    def _unchanged(self, place: Place, content: bytes, *, is_synced: bool) -> Result:
+        """Make what stands there already as durable as was asked for; an earlier write may have asked for less."""
+        wanted = self._policy.durability
+        achieved = make_durable(place, wanted) if is_synced else wanted
+        return Result(self.path, content, wanted, achieved, written=False)
+
     @contextmanager
-    def _held(self) -> "Iterator[Place]":
+    def _held(self, *, is_locked: bool) -> "Iterator[Place]":
         policy = self._policy
         try:
-            with (
-                open_place(self.path, follow=policy.follow, ops=self._ops) as place,
-                Sidecar(place, wait_for=policy.wait_for),
-            ):
+            with ExitStack() as stack:
+                place = open_place(self.path, follow=policy.follow, ops=self._ops)
+                stack.enter_context(place)
+                if is_locked:
+                    stack.enter_context(Sidecar(place, wait_for=policy.wait_for))
                 yield place
         except FileNotFoundError:
             raise

@@ -15,7 +15,7 @@ from holdfast.statefile.lock import LOCK_WAIT_S, Sidecar, holds_any
 from holdfast.statefile.metadata import ABSENT, look
 from holdfast.statefile.place import Place, StrPath, open_place
 from holdfast.statefile.sweep import sweep_once
-from holdfast.statefile.system.ops import Ops
+from holdfast.statefile.system.ops import SAFELY, Ops
 from holdfast.statefile.system.this import SYSTEM
 from holdfast.statefile.temp import Temp
 
@@ -168,6 +168,26 @@ def replace(place: Place, order: Order, *, is_new: bool = False) -> Result:
     return Result(
         place.path, order.content, order.durability, achieved, temp.lost, swept.temps, swept.bytes
     )
+
+
+def make_durable(place: Place, durability: Durability) -> Durability:
+    """Bring the file that stands at a place to the disk, without writing it; return the level achieved.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    ops = place.ops
+    if durability is Durability.ATOMIC:
+        return durability
+    reading = os.O_RDONLY if ops.renames_open_files else os.O_RDWR  # Windows syncs writers only
+    fd = ops.open(place.folder, place.name, reading | SAFELY)
+    try:
+        is_ordered = ops.sync_file(fd)
+    finally:
+        ops.close(fd)
+    if durability is Durability.FULL and ops.sync_folder(place.folder):
+        return durability
+    return Durability.FILE if is_ordered else Durability.ATOMIC
 
 
 def refuse_surprise(place: Place, expected: str, found: str) -> None:

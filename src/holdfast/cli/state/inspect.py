@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         StateIOError: there is no such file, or it cannot be read.
     """
-    report = inspect(options.path, ops=operations())
+    report = inspect(options.path, looks=None, ops=operations())
     if options.json:
         render.print_json(report.plain())
     _refuse_nothing(report)

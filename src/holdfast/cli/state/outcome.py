@@ -9,7 +9,6 @@ from holdfast.statefile.write import Result
 
 NOT_DURABLE = 5
 _LEVELS = list(Durability)
-_SHA256_SHOWN = 8
 _LOST = {
     "attributes": "its extended attributes",
     "backup": "a backup, as its file system has no hard links",
@@ -50,8 +49,7 @@ def _durable(options: argparse.Namespace, result: Result) -> int:
 def line(result: Result) -> str:
     """Return the one line that says what became of a file."""
     done = "written" if result.written else "unchanged"
-    told = f"{render.size(result.bytes)}, sha256 {result.sha256[:_SHA256_SHOWN]}…"
-    return f"{result.path} {done} ({told})"
+    return f"{result.path} {done} ({render.size(result.bytes)})"
 
 
 def facts(options: argparse.Namespace, result: Result, old: bytes | None) -> dict[str, Any]:

@@ -9,14 +9,9 @@ from holdfast.cli.state.nested import operations
 from holdfast.cli.when import seconds
 from holdfast.errors import Conflict, InvalidContent, UsageError
 from holdfast.statefile.content import fault
-from holdfast.statefile.draft import Order
 from holdfast.statefile.durability import Durability
-from holdfast.statefile.faults import io_error
-from holdfast.statefile.folders import make_folders
-from holdfast.statefile.lock import Sidecar
-from holdfast.statefile.place import open_place
 from holdfast.statefile.state import StateFile
-from holdfast.statefile.write import Result, replace
+from holdfast.statefile.write import Result, write_atomic
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,15 +24,10 @@ def run(options: argparse.Namespace) -> int:
     if not os.path.basename(options.path):
         raise UsageError(f"{options.path} names a folder; name a file in it")
     file = terms.state_file(options)
-    order = Order(
-        terms.stdin_bytes(),
-        Durability(options.durability),
-        expect=terms.expected(options),
-        backups=options.backups,
-    )
-    _refuse_unfit(options, file, order.content)
+    content = terms.stdin_bytes()
+    _refuse_unfit(options, file, content)
     act = _imagined if options.dry_run else _written
-    return changed(options, lambda _guard: act(options, file, order))
+    return changed(options, lambda _guard: act(options, file, content))
 
 
 def _refuse_unfit(options: argparse.Namespace, file: StateFile, content: bytes) -> None:
@@ -53,28 +43,30 @@ def _refuse_unfit(options: argparse.Namespace, file: StateFile, content: bytes) 
         )
 
 
-def _written(options: argparse.Namespace, file: StateFile, order: Order) -> Result:
-    ops = operations()
-    try:
-        make_folders(os.path.dirname(file.path), ops)
-        with (
-            open_place(file.path, follow=not options.no_follow, ops=ops) as place,
-            Sidecar(place, wait_for=seconds(options.timeout)),
-        ):
-            return replace(place, order)
-    except OSError as error:
-        raise io_error(error, file.path, "written") from error
+def _written(options: argparse.Namespace, file: StateFile, content: bytes) -> Result:
+    return write_atomic(
+        file.path,
+        content,
+        durability=Durability(options.durability),
+        follow=not options.no_follow,
+        expect=terms.expected(options),
+        backups=options.backups,
+        parents=True,
+        wait_for=seconds(options.timeout),
+        ops=operations(),
+    )
 
 
-def _imagined(_options: argparse.Namespace, file: StateFile, order: Order) -> Result:
+def _imagined(options: argparse.Namespace, file: StateFile, content: bytes) -> Result:
     """Return what a write would give.
 
     Raises:
         Conflict: the file is not what was expected.
     """
-    found = file.version()
-    if order.expect not in (None, found):
+    expected, found = terms.expected(options), file.version()
+    if expected not in (None, found):
         raise Conflict(
-            f"{file.path} was to be {order.expect} and is {found}; read it again", path=file.path
+            f"{file.path} was to be {expected} and is {found}; read it again", path=file.path
         )
-    return Result(file.path, order.content, order.durability, order.durability, written=False)
+    level = Durability(options.durability)
+    return Result(file.path, content, level, level, written=False)

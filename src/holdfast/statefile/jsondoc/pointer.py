@@ -34,6 +34,10 @@ def parse_path(text: str) -> Path:
         return ()
     if text.startswith("/"):
         return tuple(_unescaped(step, text) for step in text[1:].split("/"))
+    if "/" in text and '"' not in text:
+        raise BadPath(
+            f"{text!r} is half a pointer; begin it with a slash, or put a key that holds one in quotes"
+        )
     steps: list[str | int] = []
     at = 0
     while at < len(text):
