@@ -53,6 +53,7 @@ _SYSTEM_CALLS = {
     "attributes": "(?:flistxattr ?)+",
     "attribute": "(?:fgetxattr ?)+",
     "set_attribute": "fsetxattr",
+    "remove_attribute": "fremovexattr",
     "start_writing": "fadvise64",
     "sync_file": "fsync",
     "sync_folder": "fsync",

@@ -53,7 +53,8 @@ def test_the_name_says_what_a_file_should_hold(name: str, kind: Kind) -> None:
         (b'"\xff"', "not UTF-8: byte 1"),
         (b"\xef\xbb\xbf", "byte order mark and nothing else"),
         (b"[" * 200_000, "nested too deeply"),
-        (b"1" * 5000, "no JSON"),
+        (b'{"a": 1, "a": 2}', "twice"),
+        (b'"\\ud800"', "surrogate"),
     ],
     ids=lambda fact: repr(fact[:12]),
 )

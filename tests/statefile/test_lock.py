@@ -117,7 +117,7 @@ class TestLocked:
 
         assert caught.value.path == str(target)
         assert 2.0 <= sum(ops.pauses) < 2.1
-        assert (ops.pauses[0], max(ops.pauses)) == (0.001, 0.05)
+        assert (ops.pauses[0], max(ops.pauses)) == (0.001, 0.005)
 
     def test_a_killed_holder_frees_it(self, target: Path) -> None:
         with running(_LOCKED, target) as other:

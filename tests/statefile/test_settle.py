@@ -1,6 +1,7 @@
 """What a dead transaction left is finished or undone, once, and never over a later write."""
 
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -125,3 +126,27 @@ def test_a_journal_that_was_never_finished_commits_nothing(place: Place) -> None
     assert contents(folder) == ["old a", "later"]
     assert read_mark(place._replace(stem="b")) is None
     assert not (folder / intent_name(ID)).exists()
+
+
+def test_an_old_content_with_the_checksum_of_the_new_one_is_still_old(place: Place) -> None:
+    folder = committed(place)
+    intent = json.loads((folder / intent_name(ID)).read_text())
+    old = (folder / "b").read_bytes()
+    intent["changes"][1] |= {"size": len(old), "checksum": checksum(old)}
+    temp_of(folder, "b").write_bytes(old)
+    (folder / intent_name(ID)).write_text(json.dumps(intent))
+    inode = (folder / "b").stat().st_ino
+
+    assert settle(place, ID) is Outcome.FINISHED
+    assert (folder / "b").stat().st_ino != inode
+
+
+def test_what_is_no_file_any_more_does_not_keep_the_others_from_being_finished(
+    place: Place,
+) -> None:
+    folder = committed(place)
+    (folder / "b").unlink()
+    (folder / "b").symlink_to("elsewhere")
+
+    assert settle(place, ID) is Outcome.FINISHED
+    assert (folder / "a").read_text() == "new a"

@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -252,3 +255,57 @@ def test_a_dry_run_leaves_no_trace(tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text("{}")
     StateFile(tmp_path / "s.json").set("n", 1, dry_run=True)
     assert [path.name for path in tmp_path.iterdir()] == ["s.json"]
+
+
+def test_a_write_inside_the_change_itself_is_not_overwritten(document: StateFile) -> None:
+    def change(old: dict[str, int]) -> dict[str, int]:
+        document.set("n", 50)
+        return old | {"n": 2}
+
+    with pytest.raises(Conflict, match="inside its own change"):
+        document.update(change)
+    assert document.read()["n"] == 50
+
+
+def test_a_function_that_forgets_to_return_changes_nothing(document: StateFile) -> None:
+    before = text(document)
+    with pytest.raises(InvalidContent, match="returned nothing"):
+        document.update(lambda old: old.update(n=2))
+    assert text(document) == before
+
+
+def test_what_the_system_refuses_a_function_is_the_callers(document: StateFile) -> None:
+    def ask(_old: object) -> object:
+        raise ConnectionRefusedError(111, "nobody there")
+
+    with pytest.raises(ConnectionRefusedError, match="nobody there"):
+        document.update(ask)
+
+
+def test_a_forked_child_that_leaves_the_block_does_not_free_the_lock(document: StateFile) -> None:
+    def change(old: dict[str, int]) -> dict[str, int]:
+        child = os.fork()
+        if child == 0:
+            raise SystemExit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        with locked_by_another(document.path) as is_locked:
+            assert is_locked
+        return old | {"n": 3}
+
+    parent = os.getpid()
+    try:
+        document.update(change)
+    finally:
+        if os.getpid() != parent:
+            os._exit(0)
+    assert document.read()["n"] == 3
+
+
+@contextmanager
+def locked_by_another(path: str) -> Iterator[bool]:
+    """Tell whether somebody who is not this thread finds the lock taken."""
+    fd = os.open(Path(path).with_name(".state.json.lock"), os.O_RDWR)
+    try:
+        yield not Ops().lock(fd)
+    finally:
+        os.close(fd)

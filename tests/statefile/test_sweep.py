@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from holdfast.statefile.durability import Durability
-from holdfast.statefile.lock import locked
+from holdfast.statefile.lock import locked, write_mark
+from holdfast.statefile.place import open_place
 from holdfast.statefile.system.ops import Ops
 from holdfast.statefile.temp import temp_name
 from holdfast.statefile.write import Result, write_atomic
@@ -153,5 +154,17 @@ def test_nothing_is_swept_while_only_a_lock_is_taken(tmp_path: Path) -> None:
 
     with locked(tmp_path / "state.json", ops=Ops()):
         pass
+
+    assert temp.exists()
+
+
+def test_the_temps_of_a_transaction_under_way_are_not_swept(tmp_path: Path) -> None:
+    write(tmp_path / "b", Ops())
+    temp = tmp_path / temp_name("b", 3, None, "0" * 16)
+    temp.write_bytes(b"new")
+    with open_place(tmp_path / "b", follow=True, ops=Ops()) as place:
+        write_mark(place, "0" * 16)
+
+    write(tmp_path / "c", Ops())
 
     assert temp.exists()

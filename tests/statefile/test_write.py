@@ -5,6 +5,7 @@ import hashlib
 import os
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import zlib
@@ -563,3 +564,36 @@ def test_a_write_enters_the_lock_its_thread_already_holds(target: Path) -> None:
         write_atomic(target, "2")
 
     assert target.read_text() == "2"
+
+
+def test_an_access_list_of_the_folder_lets_nobody_in_whom_the_old_file_kept_out(
+    tmp_path: Path,
+) -> None:
+    if sys.platform != "linux":
+        pytest.skip("access lists as attributes are Linux'")
+    target = tmp_path / "state.json"
+    target.write_bytes(b"old")
+    target.chmod(0o640)
+    nobody = (0x01, 7, -1), (0x02, 7, 65534), (0x04, 5, -1), (0x10, 7, -1), (0x20, 0, -1)
+    entries = b"".join(struct.pack("<HHi", tag, may, who) for tag, may, who in nobody)
+    try:
+        os.setxattr(tmp_path, "system.posix_acl_default", struct.pack("<I", 2) + entries)
+    except OSError:
+        pytest.skip("this file system keeps no access lists")
+
+    for _ in range(2):
+        assert write_atomic(target, "new").lost == ()
+        assert os.listxattr(target) == []
+        assert target.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_lock_of_a_file_belongs_to_whom_the_file_belongs(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root writes files of others")
+    target = tmp_path / "state.json"
+    target.write_bytes(b"old")
+    os.chown(target, 1234, 1234)
+
+    write_atomic(target, "new")
+
+    assert (tmp_path / ".state.json.lock").stat().st_uid == 1234

@@ -99,7 +99,7 @@ def _replace(  # noqa: C901, PLR0912 - one breath is what this is for
         if written < len(content):
             write_all(fd, content[written:], ops)
         new = ops.fstat(fd)
-        if new.st_uid != old.st_uid or new.st_gid != old.st_gid:
+        if new.st_uid != old.st_uid or new.st_gid != old.st_gid or ops.attributes(fd):
             ops.written[path] = _NEVER
             raise _UnusualError  # noqa: TRY301 - the temp goes the one way all failures go
         if new.st_mode != old.st_mode:

@@ -61,7 +61,7 @@ def fault(content: bytes, kind: Kind) -> str | None:
         return "it holds a byte order mark and nothing else"
     try:
         if kind is Kind.JSON:
-            json_value(content)
+            _refuse_bad_document(content)
         elif kind is Kind.LINES:
             _refuse_bad_lines(content)
         else:
@@ -69,6 +69,17 @@ def fault(content: bytes, kind: Kind) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def _refuse_bad_document(content: bytes) -> None:
+    """Judge as those do who change a document: a key twice cannot be kept, a long number can."""
+    from holdfast.statefile.jsondoc.value import MARK, NotJson, decode
+
+    try:
+        decode(_text(content).removeprefix(MARK))
+    except NotJson as error:
+        json_value(content)  # says it in better words where it refuses too
+        raise ValueError(f"it cannot be changed without loss: {error}") from error
 
 
 def _refuse_constant(name: str) -> Never:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LOCK_WAIT_S = 10.0
 
 _FIRST_PAUSE_S = 0.001
-_LONGEST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 0.005  # a longer one hardly ever falls between two holders who come right back
 # A new holder writes its pid a few microseconds after it took the lock.
 _PID_WITHIN_LOOKS = 100
 _PROBES_AT_MOST = 1000
@@ -33,6 +33,7 @@ _OPENING = os.O_RDWR | os.O_CREAT | SAFELY
 # Which sidecars each thread of this process holds, and how often it entered. The pid is in the key
 # because a forked child inherits the table but must not believe it.
 _entered: dict[tuple[int | str, ...], int] = {}
+_held: set[int] = set()
 
 
 class Sidecar:
@@ -85,16 +86,26 @@ class Sidecar:
         _entered[key] = depth + 1
         return self
 
+    @property
+    def fd(self) -> int | None:
+        """Return the descriptor that holds the lock; None when an outer block of this thread does."""
+        return self._fd
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._ops.pid() != self._key[0]:
+            self._fd = None  # a forked child holds nothing, and closed its copy when it was born
+            _entered.pop(self._key, None)
+            return
         depth = _entered.pop(self._key)
         if depth > 1:
             _entered[self._key] = depth - 1
         if self._fd is not None:
+            _held.discard(self._fd)
             self._give_back()
             _let_go(self._fd, self._ops)
             self._fd = None
@@ -113,11 +124,14 @@ class Sidecar:
                 with suppress(OSError):
                     ops.close(fd)
                 raise
+            if not record:
+                _hand_over(fd, place)
             # Written only when it changes: each write would make the next sync of anything dearer.
             if self._stamps and not record.startswith(line):
                 _write_pid(fd, ops)
             unsettled = _mark_in(record) if len(record) > _RECORD_SIZE else None
             if unsettled is None or not self._settles:
+                _held.add(fd)
                 return fd
             self._give_back()
             _let_go(fd, ops)
@@ -148,6 +162,8 @@ class Sidecar:
         while not self._take(fd):
             if clock.monotonic() >= over_at:
                 holder = _read_pid(fd, self._ops)
+                if holder and not self._ops.is_alive(holder):
+                    holder = None  # flock(1) and recovery leave no pid
                 raise LockTimeout(
                     f"{self._place.path} was not free within {self._wait_for:g} s; "
                     f"{f'process {holder}' if holder else 'another process'} holds its lock; "
@@ -156,6 +172,33 @@ class Sidecar:
                 )
             self._ops.pause(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+def _hand_over(fd: int, place: Place) -> None:
+    """Give a new sidecar to whom the file belongs, or root would lock its owner out for ever."""
+    ops = place.ops
+    if ops.uid() != 0 or not ops.renames_open_files:
+        return
+    with suppress(OSError):
+        try:
+            owner = ops.lstat(place.folder, place.name)
+        except FileNotFoundError:
+            owner = ops.fstat(place.folder.fd)
+        if owner.st_uid != 0:
+            ops.chown(fd, owner.st_uid, owner.st_gid)
+
+
+def _forget_held() -> None:
+    """Close a forked child's copies of the locks its parent holds: they are the parent's, and die with it."""
+    for fd in _held:
+        with suppress(OSError):
+            os.close(fd)
+    _held.clear()
+    _entered.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_held)
 
 
 def write_mark(place: Place, mark: str | None, *, is_synced: bool = False) -> None:

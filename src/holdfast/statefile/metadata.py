@@ -11,7 +11,8 @@ from holdfast.statefile.system.ops import SAFELY, Ops
 
 ABSENT = "absent"
 
-_COPIED = frozenset({"security.selinux", "system.posix_acl_access"})
+_ACCESS_LIST = "system.posix_acl_access"
+_COPIED = frozenset({"security.selinux", _ACCESS_LIST})
 _DENIED = frozenset(
     {errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 )
@@ -100,6 +101,7 @@ def carry_over(old: Old, fd: int, mode: int | None, ops: Ops) -> tuple[str, ...]
     lost: list[str] = []
     if new.st_uid != old.stat.st_uid or new.st_gid != old.stat.st_gid:
         lost += _owner(old.stat, new, fd, ops)
+    _keep_out(old, fd, ops)
     wanted = old.stat.st_mode & _PERMISSIONS if mode is None else mode
     if lost:
         wanted = _without_lost(wanted, lost)
@@ -110,6 +112,13 @@ def carry_over(old: Old, fd: int, mode: int | None, ops: Ops) -> tuple[str, ...]
     if old.attributes != ():
         lost += _copy(old.attributes, fd, ops)
     return tuple(lost)
+
+
+def _keep_out(old: Old, fd: int, ops: Ops) -> None:
+    """Remove an access list that came from the folder: it would let people in whom the old file kept out."""
+    had_one = old.attributes is None or any(name == _ACCESS_LIST for name, _ in old.attributes)
+    if not had_one and _ACCESS_LIST in (ops.attributes(fd) or ()):
+        ops.remove_attribute(fd, _ACCESS_LIST)
 
 
 def _copy(attributes: tuple[tuple[str, bytes], ...] | None, fd: int, ops: Ops) -> list[str]:

@@ -1,14 +1,25 @@
 """Finish, or undo, a transaction whose writer died: all of its files new, or all old."""
 
 import enum
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from holdfast.clock import Clock, SystemClock, utc_text
-from holdfast.statefile.intent import Change, Intent, intent_name, read_content, read_intent
+from holdfast.statefile.intent import (
+    Change,
+    Intent,
+    intent_name,
+    parse_intent_name,
+    read_content,
+    read_intent,
+)
 from holdfast.statefile.lock import LOCK_WAIT_S, Sidecar, read_mark, write_mark
 from holdfast.statefile.place import Place
+
+# Where a file was, something else has been put since.
+_NO_FILE = frozenset({errno.ELOOP, errno.EISDIR, errno.ENXIO})
 
 
 class Outcome(enum.Enum):
@@ -46,7 +57,8 @@ def settle(
     """
     first = read_intent(place.folder, txn, place.ops)
     files = [_beside(place, change.name, change.stem) for change in first.changes] if first else []
-    if place.stem not in {one.stem for one in files}:
+    is_journal = parse_intent_name(place.name) is not None
+    if not is_journal and place.stem not in {one.stem for one in files}:
         files.append(place)
     with all_locked(files, wait_for=wait_for):
         intent = read_intent(place.folder, txn, place.ops)
@@ -98,14 +110,19 @@ def _carry_out(place: Place, intent: Intent, clock: Clock | None) -> Outcome:
 
 
 def _standing(place: Place, change: Change) -> _Standing:
-    content = read_content(place.folder, change.name, place.ops)
-    if content is not None and change.is_fulfilled_by(content):
-        return _Standing.DONE
-    if version_of(content) != change.before:
+    try:
+        content = read_content(place.folder, change.name, place.ops)
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
         return _Standing.LATER
-    temp = read_content(place.folder, change.temp, place.ops)
-    whole = temp is not None and change.is_fulfilled_by(temp)
-    return _Standing.READY if whole else _Standing.LOST
+    # Content that is equal takes no part in a transaction, so what is still the old one is not the new one.
+    if version_of(content) == change.before:
+        temp = read_content(place.folder, change.temp, place.ops)
+        whole = temp is not None and change.is_fulfilled_by(temp)
+        return _Standing.READY if whole else _Standing.LOST
+    is_new = content is not None and change.is_fulfilled_by(content)
+    return _Standing.DONE if is_new else _Standing.LATER
 
 
 def version_of(content: bytes | None) -> str:

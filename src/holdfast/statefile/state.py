@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar, Unpack, cast
 
-from holdfast.errors import Corrupt, InvalidContent, UsageError
+from holdfast.errors import Conflict, Corrupt, InvalidContent, UsageError
 from holdfast.statefile.content import Kind, fault, kind_of
 from holdfast.statefile.draft import Order
 from holdfast.statefile.durability import Durability
@@ -134,12 +135,23 @@ class StateFile:
         """
         is_new = initial is not _REQUIRED
         if self.kind is Kind.JSON:
-            return self._rewrite(change, initial=initial, **guard)
+            returning = partial(self._returned, change)
+            return self._rewrite(returning, initial=initial, **guard)
         return self._change(
             lambda old: self._whole(old, change(initial if old is None else self._text(old))),
             is_new=is_new,
             **guard,
         )
+
+    def _returned(self, change: Callable[[Any], object], old: Any) -> object:
+        was = old is None
+        new = change(old)
+        if new is None and not was:
+            raise InvalidContent(
+                f"the function for {self.path} returned nothing; it must return the new value; the file is as it was",
+                path=self.path,
+            )
+        return new
 
     def set(self, at: str, value: object, **guard: Unpack[Guard]) -> Result:
         """Set one value of a JSON file; `at` is `/a/b/0` or `a.b[0]`. Objects on the way are made."""
@@ -215,13 +227,11 @@ class StateFile:
 
     def _content(self) -> bytes:
         """Return the content, as a reader sees it who needs no lock."""
-        try:
-            with open_place(self.path, follow=True, ops=self._ops) as place:
-                content = read_content(place.folder, place.name, self._ops)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise io_error(error, self.path, "read") from error
+        with (
+            self._told("read"),
+            open_place(self.path, follow=self._policy.follow, ops=self._ops) as place,
+        ):
+            content = read_content(place.folder, place.name, self._ops)
         if content is None:
             raise self._missing()
         return content
@@ -291,15 +301,28 @@ class StateFile:
                 f"{only.value} files; say kind=Kind.{only.name} if it is one"
             )
         with self._held(is_locked=not dry_run) as place:
-            old = read_content(place.folder, place.name, place.ops)
+            with self._told("read"):
+                old = read_content(place.folder, place.name, place.ops)
             if expect is not None:
                 refuse_surprise(place, expect, version_of(old))
             if old is None and not is_new:
                 raise self._missing()
             new = change(old)
             self._refuse_unfit(new)
-            if dry_run or new == old:
-                return self._unchanged(place, new, is_synced=not dry_run)
+            if dry_run:
+                return self._unchanged(place, new, is_synced=False)
+            return self._written(place, old, new)
+
+    def _written(self, place: Place, old: bytes | None, new: bytes) -> Result:
+        with self._told("changed"):
+            if read_content(place.folder, place.name, place.ops) != old:
+                raise Conflict(
+                    f"{self.path} was written inside its own change, by the function or by a signal handler; "
+                    "that write stands and this one was not made",
+                    path=self.path,
+                )
+            if new == old:
+                return self._unchanged(place, new, is_synced=True)
             order = Order(new, self._policy.durability, backups=self._policy.backups)
             return replace(place, order)
 
@@ -312,17 +335,23 @@ class StateFile:
     @contextmanager
     def _held(self, *, is_locked: bool) -> "Iterator[Place]":
         policy = self._policy
-        try:
-            with ExitStack() as stack:
+        with ExitStack() as stack:
+            with self._told("changed"):
                 place = open_place(self.path, follow=policy.follow, ops=self._ops)
                 stack.enter_context(place)
                 if is_locked:
                     stack.enter_context(Sidecar(place, wait_for=policy.wait_for))
-                yield place
+            yield place
+
+    @contextmanager
+    def _told(self, doing: str) -> "Iterator[None]":
+        """Tell what the system refuses; what a function of the caller raises is not for this."""
+        try:
+            yield
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise io_error(error, self.path, "changed") from error
+            raise io_error(error, self.path, doing) from error
 
     def _refuse_unfit(self, content: bytes) -> None:
         why = fault(content, self.kind)

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from holdfast.statefile.intent import parse_intent_name
-from holdfast.statefile.lock import sidecar_name
+from holdfast.statefile.lock import read_mark, sidecar_name
 from holdfast.statefile.place import Place
 from holdfast.statefile.system.ops import SAFELY, Ops
 from holdfast.statefile.temp import TempName, parse_temp_name
@@ -91,8 +91,10 @@ def _kept_out(place: Place, stem: str) -> Iterator[bool]:
         yield False
         return
     try:
-        with _alone(place._replace(stem=stem), fd) as alone:
-            yield alone
+        at = place._replace(stem=stem)
+        with _alone(at, fd) as alone:
+            # Its temps may belong to a transaction that was committed after this folder was listed.
+            yield alone and read_mark(at) is None
     finally:
         with suppress(OSError):
             ops.close(fd)

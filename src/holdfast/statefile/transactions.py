@@ -162,7 +162,8 @@ def _written_down(parts: list[_Part], durability: Durability) -> Intent:
     intent = Intent(os.urandom(8).hex(), tuple(part.change() for part in parts))
     folder, ops = parts[0].place.folder, parts[0].place.ops
     name = intent_name(intent.id)
-    at = parts[0].place._replace(name=name, stem=name)
+    # Its draft counts as one of the first file, whose lock keeps sweepers away and lets them come after a death.
+    at = parts[0].place._replace(name=name)
     try:
         for part in parts:
             write_mark(part.place, intent.id, is_synced=durability is not Durability.ATOMIC)

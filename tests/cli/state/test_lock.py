@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -168,15 +167,32 @@ except KeyboardInterrupt:
     assert ended(command) == (5, "", "")
 
 
-def test_a_killed_holder_leaves_a_free_lock(file: Path, locking: Command) -> None:
+def test_the_command_of_a_killed_holder_goes_on_under_the_lock(
+    file: Path, locking: Command
+) -> None:
     command = locking(SAY_AND_WAIT)
     assert command.stdout is not None
     assert command.stdout.readline() == b"in\n"
     command.kill()
     command.wait(DEADLINE_S)
-    deadline = time.monotonic() + DEADLINE_S
-    with locked(file, deadline - time.monotonic()):
+
+    with pytest.raises(LockTimeout), locked(file, 0):
         pass
+    command.communicate()
+    with locked(file, DEADLINE_S):
+        pass
+
+
+def test_commands_side_by_side_under_one_lock_lose_nothing(file: Path, locking: Command) -> None:
+    many = """
+import subprocess, sys
+command = [sys.executable, "-m", "holdfast", "state", "append", sys.argv[1], "list", "1", "-q"]
+running = [subprocess.Popen(command) for _ in range(6)]
+sys.exit(sum(one.wait() for one in running))
+"""
+    file.write_text('{"list": []}')
+    assert ended(locking(many)) == (0, "", "")
+    assert file.read_text() == '{"list": [1, 1, 1, 1, 1, 1]}'
 
 
 def test_words_behind_the_dashes_are_the_command_whatever_they_look_like(file: Path) -> None:

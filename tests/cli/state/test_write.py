@@ -235,3 +235,14 @@ def test_every_level_of_durability_can_be_asked_for(
 ) -> None:
     done = state("write", str(folder / "a.json"), "--durability", level, "--json", stdin=NEW)
     assert done.json["durability"]["requested"] == level
+
+
+@pytest.mark.parametrize(
+    "name", [".a.json.lock", ".txn-0123456789abcdef.json", f".a.json.1.0.{'0' * 16}.tmp"]
+)
+def test_names_that_mean_something_to_state_files_are_refused(
+    state: "State", folder: Path, name: str
+) -> None:
+    done = state("write", str(folder / name), stdin=b"{}")
+    assert done.code == 2
+    assert not (folder / name).exists()

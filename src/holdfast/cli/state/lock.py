@@ -4,14 +4,17 @@ import argparse
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from holdfast.cli import render
 from holdfast.cli.state.nested import VARIABLE, operations, told_of
 from holdfast.cli.when import seconds
-from holdfast.statefile.lock import locked
-from holdfast.statefile.place import open_place
+from holdfast.statefile.faults import io_error
+from holdfast.statefile.lock import Sidecar
+from holdfast.statefile.place import Place, open_place
+from holdfast.statefile.system.ops import Ops
 
 # What shells, env(1) and timeout(1) say of a command they cannot start.
 _NOT_FOUND = 127
@@ -25,12 +28,12 @@ def run(options: argparse.Namespace) -> int:
     """Run the command under the lock and return its exit code; 128 and more for a signal."""
     ops = operations()
     with (
-        locked(options.path, seconds(options.timeout), ops=ops),
-        open_place(options.path, follow=True, ops=ops) as place,
+        _opened(options.path, ops) as place,
+        Sidecar(place, wait_for=seconds(options.timeout)) as sidecar,
     ):
         environment = {**os.environ, VARIABLE: told_of(place)}
         try:
-            code = _ended(options.words, environment)
+            code = _ended(options.words, environment, sidecar.fd)
         except FileNotFoundError:
             render.complain(f"{options.words[0]}: there is no such command")
             return _NOT_FOUND
@@ -40,8 +43,21 @@ def run(options: argparse.Namespace) -> int:
     return code if code >= 0 else _KILLED_BY - code
 
 
-def _ended(words: list[str], environment: dict[str, str]) -> int:
-    """Run a command to its end; what would end this process meanwhile is for the command to decide."""
+@contextmanager
+def _opened(path: str, ops: Ops) -> Iterator[Place]:
+    try:
+        with open_place(path, follow=True, ops=ops) as place:
+            yield place
+    except OSError as error:
+        raise io_error(error, path, "locked") from error
+
+
+def _ended(words: list[str], environment: dict[str, str], lock: int | None) -> int:
+    """Run a command to its end; what would end this process meanwhile is for the command to decide.
+
+    It inherits the lock: should this process be killed, the file stays locked until the command ends.
+    """
+    kept = () if lock is None or sys.platform == "win32" else (lock,)
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
 
@@ -52,7 +68,7 @@ def _ended(words: list[str], environment: dict[str, str]) -> int:
             child.send_signal(number)
 
     with _handled(pass_on):
-        child = subprocess.Popen(words, env=environment)
+        child = subprocess.Popen(words, env=environment, pass_fds=kept)
         for number in early:
             child.send_signal(number)
         return child.wait()

@@ -1,5 +1,6 @@
 """Change a file inside `holdfast state lock FILE -- ...`, which holds its lock for all it runs."""
 
+import errno
 import os
 import sys
 
@@ -27,12 +28,30 @@ class NestedOps(_SystemOps):
         self._held = held
 
     def lock(self, fd: int) -> bool:
-        """Take a lock; one that a living process holds for this command counts as taken."""
+        """Take a lock; one that a living process holds for this command counts as taken.
+
+        Commands that run side by side under one such lock exclude each other by a lock of the other
+        kind on the same file, which does not know of the first.
+        """
         if super().lock(fd):
             return True
         found = self.fstat(fd)
         holder = self._held.get((found.st_dev, found.st_ino))
-        return holder is not None and self.is_alive(holder)
+        return holder is not None and self.is_alive(holder) and _lock_among_siblings(fd)
+
+
+def _lock_among_siblings(fd: int) -> bool:
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            return False
+        raise
+    return True
 
 
 def operations() -> Ops:

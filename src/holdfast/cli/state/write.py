@@ -10,7 +10,9 @@ from holdfast.cli.when import seconds
 from holdfast.errors import Conflict, InvalidContent, UsageError
 from holdfast.statefile.content import fault
 from holdfast.statefile.durability import Durability
+from holdfast.statefile.intent import parse_intent_name
 from holdfast.statefile.state import StateFile
+from holdfast.statefile.temp import parse_temp_name
 from holdfast.statefile.write import Result, write_atomic
 
 
@@ -23,11 +25,21 @@ def run(options: argparse.Namespace) -> int:
     """
     if not os.path.basename(options.path):
         raise UsageError(f"{options.path} names a folder; name a file in it")
+    _refuse_own_name(options.path)
     file = terms.state_file(options)
     content = terms.stdin_bytes()
     _refuse_unfit(options, file, content)
     act = _imagined if options.dry_run else _written
     return changed(options, lambda _guard: act(options, file, content))
+
+
+def _refuse_own_name(path: str) -> None:
+    name = os.path.basename(path)
+    is_lock = name.startswith(".") and name.endswith(".lock")
+    if is_lock or parse_temp_name(name) or parse_intent_name(name):
+        raise UsageError(
+            f"{path} bears a name that locks, temps or transactions of state files bear; choose another"
+        )
 
 
 def _refuse_unfit(options: argparse.Namespace, file: StateFile, content: bytes) -> None:

@@ -155,6 +155,11 @@ class Ops:
         if sys.platform == "linux":
             os.setxattr(fd, name, value)
 
+    def remove_attribute(self, fd: int, name: str) -> None:
+        """Remove one extended attribute."""
+        if sys.platform == "linux":
+            os.removexattr(fd, name)
+
     def start_writing(self, fd: int) -> None:
         """Have the disk begin with what was written, while this process does something else; a hint.
 
