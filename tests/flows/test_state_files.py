@@ -107,6 +107,35 @@ def test_any_text_is_a_value_that_is_set(shell: Shell, work: Path, value: str) -
     assert read.stdout == f"{value}\n".encode()
 
 
+@pytest.mark.parametrize("value", ["-h", "--help", "-n", "-e x", "--x", "-1e", "5"])
+def test_a_value_without_dashes_before_it_may_look_like_no_option(
+    shell: Shell, work: Path, value: str
+) -> None:
+    done = shell('holdfast state set history.json note --string "$1"', value)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads((work / "history.json").read_text())["note"] == value
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("get STATE.md --key=--", 4),
+        ("get STATE.md --key Status --in=--", 4),
+        ("set history.json n 1 --expect=--", 2),
+        ("set history.json n 1 --timeout=--", 2),
+        ("set history.json n 1 --backups=--", 2),
+        ("set history.json n 1 --durability=--", 2),
+    ],
+)
+def test_two_dashes_tied_to_an_option_are_its_value(
+    shell: Shell, work: Path, words: str, code: int
+) -> None:
+    done = shell(f"holdfast state {words}")
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert b"--" in done.stderr
+    assert (work / "history.json").read_text() == HISTORY
+
+
 @pytest.mark.parametrize("value", HOSTILE)
 def test_any_line_is_the_value_of_a_key(shell: Shell, work: Path, value: str) -> None:
     done = shell('printf "%s" "$1" | holdfast state section STATE.md Status', value)
@@ -132,6 +161,11 @@ def test_any_line_is_the_value_of_a_key(shell: Shell, work: Path, value: str) ->
         "holdfast state write history.json < /dev/null",
         "printf '{\"n\": ' | holdfast state write history.json",
         "printf 'x' | holdfast state section STATE.md Nobody",
+        "false | holdfast state section STATE.md Notes",
+        "false | holdfast state section STATE.md Status",
+        'holdfast state set history.json "$nobody" 5',
+        'holdfast state delete history.json "$nobody"',
+        "echo '[]' | holdfast state merge history.json",
         "printf 'a\\nb' | holdfast state section STATE.md Status",
         "head -c 1000 /dev/urandom | holdfast state write STATE.md",
         "printf '\\377' | holdfast state section STATE.md Notes",
@@ -188,7 +222,8 @@ def test_what_the_system_refuses_is_one_message_and_exit_code_7(
     [
         ("holdfast state write STATE.md <&-", 2),
         ("holdfast state merge history.json <&-", 2),
-        ("holdfast state get history.json >&-", 0),
+        ("holdfast state get history.json >&-", 1),
+        ("holdfast state get history.json version >&-", 1),
         ("holdfast state set history.json n 1 >&- 2>&-", 0),
         ("holdfast state inspect . >&-", 0),
     ],
@@ -234,6 +269,9 @@ def test_the_language_of_the_terminal_changes_no_byte(
     script = 'holdfast state set history.json /note -- "$1"'
     assert shell(script, "\u00e4\u20ac", env=environment).returncode == 0
     assert json.loads((work / "history.json").read_text())["note"] == "\u00e4\u20ac"
+    for words in ("history.json note", "STATE.md --section Notes"):
+        read = shell(f"holdfast state get {words}", env=environment)
+        assert read.stdout == "\u00e4\u20ac\n".encode()
 
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="no sha256sum")

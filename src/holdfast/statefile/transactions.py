@@ -68,8 +68,9 @@ def transaction(
     """Write several files of one folder so that after any crash all are new or all are old.
 
     The locks of the `paths` are held from the start, so what is read inside the block is what is
-    replaced; other files may be written too and are locked at the end. An error inside the block
-    writes nothing. A reader that looks while the names change, for some microseconds, may see one
+    replaced; other files may be written too and are locked at the end, where two transactions that
+    name different ones first can wait for each other in vain: name all of them. An error inside the
+    block writes nothing. A reader that looks while the names change, for some microseconds, may see one
     file new and the next still old: who needs them to agree enters `locked` for one of them. What a
     dead writer left is finished, or undone, by whoever next locks one of the files, and by recover.
 

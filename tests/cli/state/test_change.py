@@ -235,3 +235,56 @@ def test_options_may_stand_before_and_behind_the_verb(state: State, file: Path) 
     ):
         assert state(*words).out == ""
     assert json.loads(file.read_text())["n"] == 4
+
+
+@pytest.mark.parametrize("at", ["", "."])
+@pytest.mark.parametrize("words", [("set", "5"), ("set", "{}"), ("delete",)])
+def test_a_path_that_is_the_whole_document_is_refused(
+    state: State, file: Path, words: tuple[str, ...], at: str
+) -> None:
+    verb, *value = words
+    done = state(verb, str(file), at, *value)
+    assert (done.code, len(done.err.splitlines())) == (4, 1)
+    assert file.read_text() == OLD
+
+
+def test_a_whole_document_is_set_where_that_is_meant(state: State, file: Path) -> None:
+    assert state("set", str(file), "", "5", "--allow-type-change").code == 0
+    assert json.loads(file.read_text()) == 5
+
+
+@pytest.mark.parametrize("patch", ["null", "5", "true", '"text"', "[]"])
+def test_a_patch_that_changes_the_type_of_the_document_is_refused(
+    state: State, file: Path, patch: str
+) -> None:
+    done = state("merge", str(file), stdin=patch)
+    assert (done.code, len(done.err.splitlines())) == (4, 1)
+    assert "--allow-type-change" in done.err
+    assert file.read_text() == OLD
+    assert state("merge", str(file), "--allow-type-change", stdin=patch).code == 0
+    assert json.loads(file.read_text()) == json.loads(patch)
+
+
+def test_an_object_is_no_patch_of_an_array(state: State, file: Path) -> None:
+    file.write_text("[1]\n")
+    assert state("merge", str(file), stdin='{"a": 1}').code == 4
+    assert file.read_text() == "[1]\n"
+
+
+@pytest.mark.parametrize("word", ["-h", "--help", "-n", "--x", "-n5", "-hello", "--", "-"])
+@pytest.mark.parametrize("verb", ["set", "append"])
+def test_a_value_that_looks_like_an_unknown_option_is_a_value(
+    state: State, file: Path, verb: str, word: str
+) -> None:
+    words = ["--", word] if word == "--" else [word]
+    done = state(verb, str(file), "/list/0" if verb == "set" else "list", "--string", *words)
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(file.read_text())["list"] == ([word, 2] if verb == "set" else [1, 2, word])
+
+
+@pytest.mark.parametrize("word", ["--json", "-q", "-qv", "--durability=atomic", "--expect", "--"])
+def test_a_value_that_is_an_option_is_missed_and_not_taken_for_one(
+    state: State, file: Path, word: str
+) -> None:
+    assert state("set", str(file), "note", "--string", word).code == 2
+    assert file.read_text() == OLD

@@ -1,3 +1,5 @@
+import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,3 +131,36 @@ def test_nothing_is_left_beside_a_file_that_was_read(state: State, folder: Path)
     state("get", str(folder / "a.json"), "n")
     state("get", str(folder / "a.md"), "--section", "Notes")
     assert sorted(path.name for path in folder.iterdir()) == ["a.json", "a.md"]
+
+
+@pytest.mark.parametrize("words", [("/k",), ("/k", "--json")])
+def test_a_value_nested_deeper_than_can_be_printed_is_one_message(
+    state: State, folder: Path, words: tuple[str, ...]
+) -> None:
+    for depth in (400, 500, 700, 900, 980, 5000):
+        (folder / "d.json").write_text(f'{{"k": {"[" * depth}{"]" * depth}}}')
+        done = state("get", str(folder / "d.json"), *words)
+        assert done.code in (0, 4, 6)
+        assert len(done.err.splitlines()) == (done.code != 0)
+        assert depth != 900 or done.code == 4
+
+
+@pytest.mark.parametrize("words", [("--key", "a"), ("--section", "A"), ()])
+def test_text_is_printed_in_its_own_bytes_whatever_the_terminal_speaks(
+    state: State, folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    text = "a: \u00e4\u20ac\n\n# A\n\n\u00e4\u20ac\n"
+    (folder / "b.md").write_text(text, encoding="utf-8")
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding="latin-1"))
+    assert state("get", str(folder / "b.md"), *words).code == 0
+    shown = {"--key": "\u00e4\u20ac\n", "--section": "\u00e4\u20ac\n"}
+    assert out.getvalue().decode() == (shown[words[0]] if words else text)
+
+
+@pytest.mark.parametrize("option", ["--key", "--section", "--in"])
+def test_a_name_may_be_two_dashes(state: State, folder: Path, option: str) -> None:
+    words = [f"{option}=--", *(["--key", "Status"] if option == "--in" else [])]
+    done = state("get", str(folder / "a.md"), *words)
+    assert (done.code, len(done.err.splitlines())) == (4, 1)
+    assert '"--"' in done.err

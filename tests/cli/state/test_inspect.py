@@ -96,3 +96,20 @@ def test_a_missing_file_that_left_something_is_to_be_mended(state: State, folder
 def test_an_empty_folder_is_well(state: State, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert state("inspect", str(tmp_path / "empty")).lines == ["0 files, all well"]
+
+
+def test_a_name_gives_the_terminal_no_orders(state: State, folder: Path) -> None:
+    (folder / "e\x1b[31m.json").write_text("{")
+    for where in (folder, folder / "e\x1b[31m.json"):
+        done = state("inspect", str(where))
+        assert "\x1b" not in done.out
+        assert done.lines[1].split()[0] == "e\\x1b[31m.json"
+
+
+def test_files_that_only_look_like_temps_are_well(state: State, folder: Path) -> None:
+    for name in ("config.tmp.json", "notes.tmp.md", "README.part", "x.tmp"):
+        (folder / name).write_text("{}\n")
+    assert state("inspect", str(folder)).lines == ["3 files, all well"]
+    assert state("recover", str(folder)).lines == ["3 files whole"]
+    (folder / "config.tmp.json").write_text("{")
+    assert state("inspect", str(folder)).code == 1

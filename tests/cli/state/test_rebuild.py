@@ -1,9 +1,12 @@
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from holdfast.statefile.temp import checksum, temp_name
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Done
@@ -76,3 +79,17 @@ def test_facts_are_printed_as_json(state: State, folder: Path) -> None:
     done = state("rebuild", str(folder), "--json")
     assert done.json["latest"] == "18-10"
     assert len(done.json["sources"]) == 4
+
+
+def test_copies_that_may_be_the_history_are_not_rebuilt_over(state: State, folder: Path) -> None:
+    (folder / "agent-history.json").write_text("{")
+    for at, content in enumerate((b"[1]", b"[2]")):
+        name = temp_name("agent-history.json", 3, checksum(content), f"{at:016}")
+        (folder / name).write_bytes(content)
+        os.utime(folder / name, (1000.0, 1000.0))
+
+    done = state("rebuild", str(folder))
+
+    assert (done.code, done.out) == (4, "")
+    assert "--use" in done.err
+    assert len([name for name in os.listdir(folder) if name.endswith(".tmp")]) == 2

@@ -114,3 +114,35 @@ def test_a_writer_at_work_is_waited_for_and_not_disturbed(
     hold_elsewhere(folder / "a.json")
     assert state("recover", str(folder / "a.json"), "--timeout", "50ms").code == 4
     assert (folder / "a.json").read_text() == "{"
+
+
+def test_of_a_folder_with_a_loss_the_mended_are_told_all_the_same(
+    state: State, folder: Path
+) -> None:
+    (folder / "b.json").write_text("{")
+    (folder / "c.json").write_text("{")
+    (folder / "c.json.~1~").write_text("[]")
+
+    done = state("recover", str(folder), "--json")
+
+    assert done.code == 6
+    assert [(Path(one["path"]).name, one["outcome"]) for one in done.json["parts"]] == [
+        ("a.json", "intact"),
+        ("c.json", "restored"),
+    ]
+    assert "1 file of" in done.err
+    assert "cleaned up: c.json" in done.err
+
+
+def test_a_mistyped_name_is_no_such_file(state: State, folder: Path) -> None:
+    done = state("recover", str(folder / "typo.json"))
+    assert (done.code, done.out) == (7, "")
+    assert "no such file" in done.err
+    assert names(folder) == ["a.json"]
+    assert not (folder / ".typo.json.lock").exists()
+
+
+def test_a_name_gives_the_terminal_no_orders(state: State, folder: Path) -> None:
+    (folder / "e\x1b[31m.json").write_text("{}")
+    done = state("recover", str(folder / "e\x1b[31m.json"))
+    assert done.lines == [f"{folder}/e\\x1b[31m.json is whole and stays as it is"]

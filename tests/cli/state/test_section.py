@@ -154,7 +154,9 @@ def test_a_json_file_has_no_sections(state: State, tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_not_invented(state: State, tmp_path: Path) -> None:
-    assert state("section", str(tmp_path / "none.md"), "a", "--key", "--create").code == 7
+    assert (
+        state("section", str(tmp_path / "none.md"), "a", "--key", "--create", stdin="x").code == 7
+    )
     assert not (tmp_path / "none.md").exists()
 
 
@@ -163,3 +165,23 @@ def test_a_dry_run_shows_only_the_lines_that_would_change(state: State, file: Pa
     assert done.code == 0
     assert [line for line in done.lines[2:] if line[0] in "+-"] == ["-Status: done", "+new"]
     assert file.read_text(encoding="utf-8") == OLD
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("Notes",), ("Notes", "--append"), ("Owner", "--key"), ("New", "--heading", "--create")],
+)
+def test_an_empty_stdin_as_of_a_command_that_failed_is_refused(
+    state: State, file: Path, words: tuple[str, ...]
+) -> None:
+    done = state("section", str(file), *words)
+    assert (done.code, done.out, len(done.err.splitlines())) == (4, "", 1)
+    assert "--allow-empty" in done.err
+    assert file.read_text(encoding="utf-8") == OLD
+
+
+def test_an_empty_stdin_that_is_meant_is_taken(state: State, file: Path) -> None:
+    assert state("section", str(file), "Owner", "--key", "--allow-empty").code == 0
+    assert file.read_text(encoding="utf-8") == OLD.replace("Owner: ann", "Owner: ")
+    assert state("section", str(file), "Phase 1", "--allow-empty").code == 0
+    assert "Status: done" not in file.read_text(encoding="utf-8")

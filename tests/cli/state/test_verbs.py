@@ -41,7 +41,7 @@ def test_too_little_memory_is_one_message(
 
     monkeypatch.setattr(change, "delete", fail)
     done = state("delete", "a.json", "n")
-    assert (done.code, "not enough memory" in done.err) == (1, True)
+    assert (done.code, "not enough memory" in done.err) == (7, True)
 
 
 def test_a_verb_nobody_knows_is_wrong_use_and_all_are_named(state: State) -> None:

@@ -65,10 +65,8 @@ def test_everything_ours_is_told_from_files() -> None:
         (".hidden.json.tmp.77", ".hidden.json", 77, True),
         (".lost.json.tmp.77", "lost.json", 77, True),
         ("lost.json.tmp.77", "lost.json", 77, True),
-        ("movie.mkv.part", "movie.mkv", None, False),
         (".watchdog-status.tmp.5", "watchdog.status", 5, False),
         (".watchdog-heartbeat.tmp.5", "watchdog.heartbeat", 5, False),
-        (".heartbeat.tmp.5", "heartbeat", 5, False),
         (".pulse.tmp.5", "backup.pulse", 5, False),
     ],
 )
@@ -90,8 +88,24 @@ def test_foreign_temps_are_attributed_by_their_names(
     assert listing.beside[target].strangers == [Stranger(name, pid, sure)]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["config.tmp.json", "notes.tmp.md", "README.part", "x.tmp", "movie.mkv.part", ".id.tmp.5"],
+)
+def test_a_name_that_only_looks_like_a_temp_is_a_file_of_its_own(name: str) -> None:
+    listing = sort_names([name])
+
+    assert (listing.files, listing.beside) == ({name}, {})
+
+
+@pytest.mark.parametrize(
+    "trace", [".x.lock", "x.~1~", temp_name("x", 3, "00000000", "0" * 16), "x"]
+)
+def test_with_a_trace_of_its_file_it_is_a_temp(trace: str) -> None:
+    assert sort_names(["x.tmp", trace]).beside["x"].strangers[0].name == "x.tmp"
+
+
 def test_a_missing_file_that_is_asked_for_owns_what_bears_its_name() -> None:
-    assert sort_names([".id.tmp.7"]).beside["id"].strangers[0].sure is False
     assert sort_names([".id.tmp.7"], "id").beside["id"].strangers[0].sure is True
 
 

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from holdfast.errors import Conflict, Corrupt, StateIOError
 from holdfast.statefile.documents import read_json, write_json
 from holdfast.statefile.recovery.rebuild import Entry, natural_order, rebuild
+from holdfast.statefile.recovery.recover import recover
 from holdfast.statefile.system.ops import Folder, Ops
+from holdfast.statefile.temp import checksum, temp_name
 
 if sys.platform == "win32":
     pytest.skip("the files, links and processes of POSIX", allow_module_level=True)
@@ -274,6 +276,85 @@ def test_a_history_that_can_be_read_is_left_alone(tmp_path: Path, summary: Tell)
         rebuild(tmp_path, dry_run=True)
 
     assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("is_broken", [True, False])
+def test_copies_of_which_none_is_surely_the_history_are_not_rebuilt_over(
+    tmp_path: Path, summary: Tell, is_broken: bool, dry_run: bool
+) -> None:
+    summary("18-01")
+    for at, content in enumerate((b'{"entries": [1]}', b'{"entries": [2]}')):
+        name = temp_name(NAME, len(content), checksum(content), f"{at:016}")
+        (tmp_path / name).write_bytes(content)
+        os.utime(tmp_path / name, (1000.0, 1000.0))
+    if is_broken:
+        (tmp_path / NAME).write_bytes(b"{")
+    (tmp_path / f".{NAME}.lock").write_bytes(b"         7\n")
+    before = everything(tmp_path)
+
+    with pytest.raises(Conflict, match="--use"):
+        rebuild(tmp_path, dry_run=dry_run)
+
+    assert everything(tmp_path) == before
+    assert rebuild(tmp_path, force=True).latest == "18-01"
+
+
+def test_a_refused_rebuild_does_not_make_the_temp_of_the_last_writer_look_old(
+    tmp_path: Path, summary: Tell
+) -> None:
+    summary("18-01")
+    content = b'{"entries": [1]}'
+    temp = tmp_path / temp_name(NAME, len(content), checksum(content), "0" * 16)
+    temp.write_bytes(content)
+    (tmp_path / f".{NAME}.lock").write_bytes(b"         7\n")
+    for path in (temp, tmp_path / f".{NAME}.lock"):
+        os.utime(path, (1000.0, 1000.0))
+
+    with pytest.raises(Conflict, match="recovered whole"):
+        rebuild(tmp_path)
+
+    assert recover(tmp_path / NAME).source == temp.name
+
+
+def test_what_a_writer_leaves_while_it_is_waited_for_is_not_rebuilt_over(
+    tmp_path: Path, summary: Tell
+) -> None:
+    class Dying(Ops):
+        """As if a writer had died just before the lock was free."""
+
+        def lock(self, fd: int) -> bool:
+            (tmp_path / temp_name(NAME, 2, checksum(b"[]"), "0" * 16)).write_bytes(b"[]")
+            return super().lock(fd)
+
+    summary("18-01")
+    (tmp_path / NAME).write_bytes(b"{")
+
+    with pytest.raises(Conflict, match="has just left it whole"):
+        rebuild(tmp_path, ops=Dying())
+
+    assert (tmp_path / NAME).read_bytes() == b"{"
+    assert recover(tmp_path / NAME).evidence
+
+
+def test_force_twice_keeps_the_real_history_beside(tmp_path: Path, summary: Tell) -> None:
+    summary("18-01")
+    (tmp_path / NAME).write_text('{"entries": ["real"]}', encoding="utf-8")
+
+    for _ in range(2):
+        rebuild(tmp_path, force=True)
+
+    assert (tmp_path / f"{NAME}.~1~").read_text() == '{"entries": ["real"]}'
+    assert plans(tmp_path) == ["18-01"]
+
+
+def test_a_history_that_never_was_is_rebuilt_in_a_dry_run_too(
+    tmp_path: Path, summary: Tell
+) -> None:
+    summary("18-01")
+
+    assert rebuild(tmp_path, dry_run=True).latest == "18-01"
+    assert rebuild(tmp_path).latest == "18-01"
 
 
 def test_force_replaces_it_and_keeps_the_old_one_beside(tmp_path: Path, summary: Tell) -> None:

@@ -23,13 +23,15 @@ from holdfast.statefile.intent import Change, Intent, encoded, intent_name
 from holdfast.statefile.lock import locked, write_mark
 from holdfast.statefile.place import open_place
 from holdfast.statefile.recovery.inspect import inspect
-from holdfast.statefile.recovery.recover import Outcome, Recovery, recover
+from holdfast.statefile.recovery.recover import NotAllMended, Outcome, Recovery, recover
 from holdfast.statefile.system.ops import Folder, Ops
 from holdfast.statefile.temp import checksum, temp_name
 from holdfast.statefile.write import write_atomic
 
 if sys.platform == "win32":
     pytest.skip("the files, links and processes of POSIX", allow_module_level=True)
+
+import fcntl
 
 NOW = 1_767_225_600.0
 WEEK_S = 7 * 24 * 3600.0
@@ -224,7 +226,19 @@ def test_without_anything_whole_all_is_left_as_evidence(target: Path) -> None:
     assert target.read_bytes() == b"{"
 
 
-def test_nothing_at_all_is_unrecoverable(target: Path) -> None:
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_file_that_never_was_is_no_loss_and_leaves_no_lock(target: Path, dry_run: bool) -> None:
+    with pytest.raises(StateIOError, match="no such file") as refused:
+        mend(target, dry_run=dry_run)
+
+    assert refused.value.errno_name == "ENOENT"
+    assert os.listdir(target.parent) == []
+
+
+@pytest.mark.parametrize("trace", [".state.json.lock", "state.json.corrupt-x"])
+def test_a_file_of_which_only_a_trace_is_left_is_unrecoverable(target: Path, trace: str) -> None:
+    put(target.with_name(trace), b"7\n")
+
     with pytest.raises(Corrupt, match="is missing, and nothing beside it"):
         mend(target)
 
@@ -598,6 +612,85 @@ def test_one_lost_file_of_a_folder_does_not_keep_the_others_from_being_mended(
     assert "a.json" in str(lost.value)
     assert "c.json" in str(lost.value)
     assert (tmp_path / "b.json").read_bytes() == NEW
+
+
+def test_what_cannot_be_read_or_locked_in_a_folder_does_not_keep_the_others_from_being_mended(
+    tmp_path: Path,
+) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    (tmp_path / "b.json").symlink_to("nowhere.json")
+    (tmp_path / "c.json").symlink_to("c.json")
+    for name in ("d.json", "e.json"):
+        put(tmp_path / name, b"{")
+        orphan(tmp_path / name, NEW)
+    put(tmp_path / "f.json", OLD)
+    open_lock = os.open(tmp_path / ".d.json.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(open_lock, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(NotAllMended, match="4 files") as told:
+            mend(tmp_path, wait_for=0.0)
+    finally:
+        os.close(open_lock)
+
+    assert isinstance(told.value, StateIOError)
+    assert (told.value.exit_code, told.value.errno_name) == (7, "EINVAL")
+    assert [os.path.basename(one.path) for one in told.value.failures] == [
+        "a.json",
+        "b.json",
+        "c.json",
+        "d.json",
+    ]
+    assert {os.path.basename(part.path): part.outcome for part in told.value.done.parts} == {
+        "e.json": Outcome.PROMOTED,
+        "f.json": Outcome.INTACT,
+    }
+    assert "\nmended or cleaned up: e.json; all other files are whole" in str(told.value)
+    assert (tmp_path / "e.json").read_bytes() == NEW
+    assert (tmp_path / "d.json").read_bytes() == b"{"
+
+
+def test_the_gravest_failure_of_a_folder_gives_the_exit_code(tmp_path: Path) -> None:
+    for name in ("a.json", "b.json"):
+        put(tmp_path / name, b"{")
+    open_lock = os.open(tmp_path / ".b.json.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(open_lock, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(Corrupt) as both:
+            mend(tmp_path, wait_for=0.0)
+        (tmp_path / "a.json").unlink()
+        with pytest.raises(LockTimeout, match="nothing else was changed") as locked_only:
+            mend(tmp_path, wait_for=0.0)
+    finally:
+        os.close(open_lock)
+
+    assert (both.value.exit_code, locked_only.value.exit_code) == (6, 4)
+
+
+def test_a_folder_of_which_something_was_mended_is_not_said_to_be_as_it_was(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path / "a.json", b"{")
+    put(tmp_path / "b.json", b"{")
+    orphan(tmp_path / "b.json", NEW)
+
+    with pytest.raises(Corrupt) as told:
+        mend(tmp_path)
+
+    assert "all was left" not in str(told.value)
+    assert "mended or cleaned up: b.json" in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["STATE.md", "state.json", "log.jsonl"])
+def test_a_file_that_only_a_foreign_temp_is_left_of_is_lost_also_in_its_folder(
+    tmp_path: Path, name: str
+) -> None:
+    put(tmp_path / f"{name}.tmp.99999999", b"{}\n")
+
+    with pytest.raises(Corrupt, match="--foreign"):
+        mend(tmp_path)
+
+    assert [part.outcome for part in mend(tmp_path, foreign=True).parts] == [Outcome.PROMOTED]
+    assert (tmp_path / name).read_bytes() == b"{}\n"
 
 
 def journal(*files: Path) -> str:

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 
+from holdfast.cli.literal import Literal
 from holdfast.cli.options.shared import output
 from holdfast.cli.parser import Verb
 
@@ -83,6 +84,10 @@ def _write(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not ask whether it is the JSON or text the name says",
     )
+    _allow_empty(parser)
+
+
+def _allow_empty(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-empty", action="store_true", help="take also an empty stdin for the content"
     )
@@ -106,6 +111,10 @@ def _json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-lossy", action="store_true", help="let jq round numbers it cannot hold"
     )
+    _allow_type_change(parser)
+
+
+def _allow_type_change(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-type-change",
         action="store_true",
@@ -121,9 +130,22 @@ def _at(parser: argparse.ArgumentParser) -> None:
 def _value(parser: argparse.ArgumentParser) -> None:
     _at(parser)
     parser.add_argument(
-        "value", metavar="VALUE", help="JSON when it is one JSON document, else the text itself"
+        "value",
+        action=Literal,
+        metavar="VALUE",
+        help="JSON when it is one JSON document, else the text itself",
     )
     parser.add_argument("--string", action="store_true", help="the text itself, whatever it says")
+
+
+def _set(parser: argparse.ArgumentParser) -> None:
+    _value(parser)
+    _allow_type_change(parser)
+
+
+def _merge(parser: argparse.ArgumentParser) -> None:
+    _file(parser)
+    _allow_type_change(parser)
 
 
 def _get(parser: argparse.ArgumentParser) -> None:
@@ -164,6 +186,7 @@ def _section(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--create", action="store_true", help="add the key or the heading where there is none"
     )
+    _allow_empty(parser)
 
 
 def _inspect(parser: argparse.ArgumentParser) -> None:
@@ -228,7 +251,7 @@ VERBS: tuple[Verb, ...] = (
             "holdfast state set checkpoint.json /task/number 5",
             'holdfast state set checkpoint.json note --string -- "$note"',
         ),
-        options=_changing(_value),
+        options=_changing(_set),
     ),
     Verb(
         name="append",
@@ -246,7 +269,7 @@ VERBS: tuple[Verb, ...] = (
         name="merge",
         summary="merge a patch from stdin into a JSON file (RFC 7396): null removes",
         examples=("""echo '{"status": "done", "note": null}' | holdfast state merge task.json""",),
-        options=_changing(_file),
+        options=_changing(_merge),
     ),
     Verb(
         name="section",

@@ -11,6 +11,16 @@ from holdfast.statefile.jsondoc.text import NotJson, parse
 from holdfast.statefile.state import Guard
 from holdfast.statefile.write import Result
 
+_WHOLE = frozenset({"", "."})  # the paths without steps
+_TYPES: tuple[tuple[type, str], ...] = (
+    (dict, "an object"),
+    (list, "an array"),
+    (str, "a string"),
+    (bool, "a boolean"),
+    (int, "a number"),
+    (float, "a number"),
+)
+
 
 def changed(options: argparse.Namespace, change: Callable[[Guard], Result]) -> int:
     """Make a change and tell of it."""
@@ -49,9 +59,28 @@ def json(options: argparse.Namespace) -> int:
 
 
 def set_value(options: argparse.Namespace) -> int:
-    """Set one value of a JSON file."""
+    """Set one value of a JSON file.
+
+    Raises:
+        InvalidContent: the whole document was named.
+    """
+    _refuse_whole(options)
     file = terms.state_file(options, Kind.JSON)
     return changed(options, lambda guard: file.set(options.at, _value(options), **guard))
+
+
+def _refuse_whole(options: argparse.Namespace) -> None:
+    """Refuse a path that is the whole document; mostly it is a variable that holds nothing.
+
+    Raises:
+        InvalidContent: it is one, and no change of type is allowed.
+    """
+    if options.at in _WHOLE and not options.allow_type_change:
+        raise InvalidContent(
+            f"the PATH {options.at!r} is the whole document, which VALUE would replace; {options.path} is as "
+            "it was; name a place inside it, or say --allow-type-change",
+            path=options.path,
+        )
 
 
 def append(options: argparse.Namespace) -> int:
@@ -70,7 +99,37 @@ def merge(options: argparse.Namespace) -> int:
     """Merge a patch from stdin into a JSON file."""
     file = terms.state_file(options, Kind.JSON)
     patch = _document(options.path, "the patch on stdin", terms.stdin_text(options.path))
-    return changed(options, lambda guard: file.merge(patch, **guard))
+    if options.allow_type_change:
+        return changed(options, lambda guard: file.merge(patch, **guard))
+    return changed(
+        options, lambda guard: file.update(lambda old: _merged(options.path, old, patch), **guard)
+    )
+
+
+def _merged(path: str, old: object, patch: object) -> object:
+    """Return a document with a patch merged in.
+
+    Raises:
+        InvalidContent: it would become another type, or the patch cannot be merged.
+    """
+    from holdfast.statefile.jsondoc.merge import merge as merged_into
+
+    try:
+        new = merged_into(old, patch)
+    except NotJson as error:
+        raise InvalidContent(f"{path} is as it was: {error}", path=path) from error
+    before, after = _type(old), _type(new)
+    if before != after:
+        raise InvalidContent(
+            f"the patch would make {after} of {before}; {path} is as it was; change the patch, or "
+            "say --allow-type-change",
+            path=path,
+        )
+    return new
+
+
+def _type(value: object) -> str:
+    return next((name for kind, name in _TYPES if isinstance(value, kind)), "null")
 
 
 def _value(options: argparse.Namespace) -> object:

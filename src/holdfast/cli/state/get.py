@@ -5,7 +5,7 @@ import os
 import sys
 
 from holdfast.cli.state.terms import state_file_to_read
-from holdfast.errors import Corrupt, Refused, UsageError
+from holdfast.errors import Corrupt, HoldfastError, Refused, UsageError
 from holdfast.statefile.content import Kind, fault, kind_of
 from holdfast.statefile.state import StateFile
 
@@ -74,17 +74,40 @@ def _print_whole(options: argparse.Namespace) -> None:
             f"{path} should hold {kind.value}, but {why}; see: holdfast state inspect {path}",
             path=path,
         )
-    sys.stdout.write(_as_json(text) if options.json and kind is not Kind.JSON else text)
+    if options.json and kind is not Kind.JSON:
+        text = _as_json(path, text)
+    _put(text)
 
 
 def _print(options: argparse.Namespace, value: object) -> None:
     if isinstance(value, str) and not options.json:
-        print(value)
+        _put(f"{value}\n")
     else:
-        sys.stdout.write(_as_json(value))
+        _put(_as_json(options.path, value))
 
 
-def _as_json(value: object) -> str:
-    from holdfast.statefile.jsondoc.text import render  # keeps numbers as they were written
+def _as_json(path: str, value: object) -> str:
+    """Return a value as JSON, with its numbers as they were written.
 
-    return render(value)
+    Raises:
+        Refused: it has no such form.
+    """
+    from holdfast.statefile.jsondoc.text import NotJson, render
+
+    try:
+        return render(value)
+    except NotJson as error:
+        raise Refused(f"{path}: the value cannot be printed: {error}") from error
+
+
+def _put(text: str) -> None:
+    """Print a text in the bytes it has in the file, whatever the terminal speaks.
+
+    Raises:
+        HoldfastError: stdout is closed.
+    """
+    # The name without underscores is by now an output that goes nowhere.
+    if sys.__stdout__ is None:
+        raise HoldfastError("stdout is closed; the answer cannot be written")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))

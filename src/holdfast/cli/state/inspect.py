@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from holdfast.cli import render
 from holdfast.cli.state.nested import operations
+from holdfast.cli.state.printable import printable
 from holdfast.cli.state.verbs import missing
 from holdfast.errors import StateIOError
 from holdfast.statefile.recovery.inspect import Report, Target, inspect
@@ -61,13 +62,17 @@ def _lines(report: Report, *, is_full: bool) -> Iterator[str]:
         for target in report.targets
         if is_full or not target.is_well or len(report.targets) == 1
     ]
-    rows = [row for target in shown for row in _rows(target)]
+    rows = [
+        (printable(name), state, word, size, age, printable(why))
+        for target in shown
+        for name, state, word, size, age, why in _rows(target)
+    ]
     if rows:
         yield from _table(rows)
     for one in report.transactions:
         state = "under way" if one.live else "its writer died"
-        yield f"transaction {one.id} of {', '.join(one.files) or 'no file'}: {state}"
-    yield from _summary(report)
+        yield printable(f"transaction {one.id} of {', '.join(one.files) or 'no file'}: {state}")
+    yield from map(printable, _summary(report))
 
 
 def _rows(target: Target) -> Iterator[_Row]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from holdfast.cli import render
 from holdfast.cli.state.nested import operations
+from holdfast.cli.state.printable import printable
 from holdfast.statefile.recovery.rebuild import Rebuilt, rebuild
 
 
@@ -15,7 +16,7 @@ def run(options: argparse.Namespace) -> int:
         render.print_json(rebuilt.plain())
     elif not options.quiet:
         for line in _lines(rebuilt, is_full=options.verbose):
-            print(line)
+            print(printable(line))
     return 0
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from holdfast.cli import render
 from holdfast.cli.state.nested import operations
+from holdfast.cli.state.printable import printable
 from holdfast.cli.when import seconds
-from holdfast.statefile.recovery.recover import Recovery, recover
+from holdfast.statefile.recovery.recover import NotAllMended, Recovery, recover
 from holdfast.statefile.recovery.verdict import Outcome
 
 _SAYS = {
@@ -26,20 +27,29 @@ _WOULD_SAY = {
 
 
 def run(options: argparse.Namespace) -> int:
-    """Recover a file, or each one of a folder."""
-    recovery = recover(
-        options.path,
-        dry_run=options.dry_run,
-        foreign=options.foreign,
-        use=options.use,
-        wait_for=seconds(options.timeout),
-        ops=operations(),
-    )
+    """Recover a file, or each one of a folder.
+
+    Raises:
+        NotAllMended: some of a folder could not be; what was done to the others is printed before as JSON.
+    """
+    try:
+        recovery = recover(
+            options.path,
+            dry_run=options.dry_run,
+            foreign=options.foreign,
+            use=options.use,
+            wait_for=seconds(options.timeout),
+            ops=operations(),
+        )
+    except NotAllMended as failure:
+        if options.json:  # in words the error tells it
+            render.print_json(failure.done.plain())
+        raise
     if options.json:
         render.print_json(recovery.plain())
     elif not options.quiet:
         for line in _lines(recovery, is_full=options.verbose):
-            print(line)
+            print(printable(line))
     return 0
 
 
@@ -47,16 +57,12 @@ def _lines(recovery: Recovery, *, is_full: bool) -> Iterator[str]:
     if recovery.outcome is not Outcome.FOLDER:
         yield from _told(recovery)
         return
-    changed = [part for part in recovery.parts if is_full or not _is_untouched(part)]
+    changed = [part for part in recovery.parts if is_full or not part.is_untouched]
     for part in changed:
         yield from _told(part)
     rest = len(recovery.parts) - len(changed)
     if rest or not changed:
         yield f"{rest} {'other ' if changed else ''}file{'' if rest == 1 else 's'} whole"
-
-
-def _is_untouched(part: Recovery) -> bool:
-    return part.outcome is Outcome.INTACT and not part.removed and not part.transactions
 
 
 def _told(recovery: Recovery) -> Iterator[str]:

@@ -13,12 +13,12 @@ def run(options: argparse.Namespace) -> int:
     """Change what the name means.
 
     Raises:
-        InvalidContent: it means nothing, several things, or the text does not fit there.
+        InvalidContent: it means nothing, several things, or the text is empty or does not fit there.
         UsageError: what was said of the name does not go together.
     """
     is_key = _is_key(options)
     file = terms.state_file(options, Kind.TEXT)
-    new = "" if options.mode == "delete" else terms.stdin_text(options.path)
+    new = "" if options.mode == "delete" else _new_text(options)
     try:
         return changed(
             options,
@@ -26,6 +26,22 @@ def run(options: argparse.Namespace) -> int:
         )
     except markdown.MarkdownError as error:
         raise InvalidContent(f"{options.path} is as it was: {error}", path=options.path) from error
+
+
+def _new_text(options: argparse.Namespace) -> str:
+    """Return the text on stdin.
+
+    Raises:
+        InvalidContent: there is none, as after a command that failed.
+    """
+    text = terms.stdin_text(options.path)
+    if text or options.allow_empty:
+        return text
+    raise InvalidContent(
+        f'the text for "{options.name}" from stdin is empty; {options.path} is as it was; '
+        "--allow-empty takes it all the same",
+        path=options.path,
+    )
 
 
 def _is_key(options: argparse.Namespace) -> bool | None:

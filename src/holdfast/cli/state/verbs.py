@@ -2,7 +2,7 @@
 
 import argparse
 
-from holdfast.errors import HoldfastError, StateIOError, UsageError
+from holdfast.errors import StateIOError, UsageError
 
 PLACES = {
     "write": "write:run",
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     """Do what the verb says.
 
     Raises:
-        StateIOError: there is no file where one is needed.
+        StateIOError: there is no file where one is needed, or too little memory for it.
         UsageError: what was named cannot be the path of a file.
     """
     path: str = options.path
@@ -38,8 +38,10 @@ def run(options: argparse.Namespace) -> int:
     except FileNotFoundError as error:
         raise missing(path) from error
     except MemoryError as error:
-        raise HoldfastError(
-            f"there is not enough memory to change {path}; it is as it was"
+        raise StateIOError(
+            f"{path}: there is not enough memory to read or to change it; it is as it was",
+            path=path,
+            errno_name="ENOMEM",
         ) from error
     return code
 

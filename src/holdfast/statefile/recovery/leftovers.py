@@ -98,11 +98,20 @@ def sort_names(names: Iterable[str], wanted: str | None = None) -> Listing:
             listing.files.add(name)
     for _, target, name in sorted(backups):
         _beside(listing, target).backups.append(name)
-    known = listing.files | {wanted} if wanted else listing.files
-    for name in strangers:
-        target, stranger = _attributed(name, known)
-        _beside(listing, target).strangers.append(stranger)
+    known = listing.files | {wanted} if wanted else set(listing.files)
+    _sort_strangers(strangers, listing, known)
     return listing
+
+
+def _sort_strangers(names: list[str], listing: Listing, known: set[str]) -> None:
+    """Give each foreign temp to its file; what only looks like one, as README.part may, is a file itself."""
+    traced = {*known, *listing.beside, *listing.locks}
+    for name in names:
+        target, stranger = _attributed(name, known)
+        if target in traced or kind_of(target) is not Kind.OTHER:
+            _beside(listing, target).strangers.append(stranger)
+        else:
+            listing.files.add(name)
 
 
 def _beside(listing: Listing, target: str) -> Leftovers:

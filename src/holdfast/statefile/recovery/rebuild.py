@@ -1,5 +1,6 @@
 """Make a lost agent-history.json anew from the summaries that its plans left."""
 
+import enum
 import json
 import os
 import re
@@ -10,12 +11,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from holdfast.clock import Clock, SystemClock, utc_text
-from holdfast.errors import Conflict, Corrupt
+from holdfast.errors import Conflict, Corrupt, StateIOError
 from holdfast.statefile.documents import quarantine, read_json
 from holdfast.statefile.faults import io_error
 from holdfast.statefile.lock import locked
-from holdfast.statefile.place import StrPath
+from holdfast.statefile.place import StrPath, open_place
+from holdfast.statefile.recovery.choose import Choice, choose
 from holdfast.statefile.recovery.frontmatter import NotOneWord, status_of
+from holdfast.statefile.recovery.survey import survey
+from holdfast.statefile.recovery.verdict import Unclear
 from holdfast.statefile.system.ops import SAFELY, Folder, Ops
 from holdfast.statefile.system.this import SYSTEM
 from holdfast.statefile.write import write_atomic
@@ -46,6 +50,15 @@ _FINISHED = frozenset(
 _FRONT_MATTER_WITHIN = 1 << 16
 _RUNS = re.compile(r"([0-9]+)")
 _KINDS = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder"}
+
+
+class _Found(enum.Enum):
+    """What stands where the history goes; `REBUILT` is one that summaries were made into before."""
+
+    NOTHING = enum.auto()
+    BROKEN = enum.auto()
+    REBUILT = enum.auto()
+    HISTORY = enum.auto()
 
 
 class Entry(NamedTuple):
@@ -111,8 +124,9 @@ def rebuild(
     A plan is named by all that stands before `-SUMMARY.md`; its status is the one in the front
     matter of its summary, else `completed`. Of more than 50 the oldest finished ones are left out,
     never an open one. The result is marked `reconstructed`. `force` replaces a history that can be
-    read and keeps it as `agent-history.json.~1~`; one that cannot is always set aside first. A dry
-    run changes nothing and takes no lock.
+    read and keeps it as `agent-history.json.~1~`, unless it is a reconstructed one itself, which
+    must not push the real one out of that name; one that cannot be read is always set aside first.
+    A dry run changes nothing and takes no lock.
 
     Raises:
         Conflict: there is a history that can be read or recovered, and `force` is off.
@@ -123,22 +137,26 @@ def rebuild(
     path = os.path.join(os.fspath(folder), HISTORY)
     moment = clock or SystemClock()
     plans, ignored = _plans_in(os.fspath(folder), ops)
+    found = _look_at_history(path, force=force, ops=ops)
+    if not plans:
+        raise _nothing(path, ignored)
+    # Before the lock, which leaves a stamp by which whole temps look older than a deletion.
+    if not force:
+        _refuse_recoverable(path, ops)
     with ExitStack() as held:
-        if plans and not dry_run:
+        if not dry_run:
             held.enter_context(locked(path, ops=ops))
-        is_readable = _look_at_history(path, force=force, ops=ops)
-        if not plans:
-            raise _nothing(path, ignored)
-        if not (is_readable or force):
-            _refuse_recoverable(path, ops)
+            found = _look_at_history(path, force=force, ops=ops)
+            if not force:
+                _refuse_what_is_whole(path, moment.wall(), ops)
         kept, pruned = _pruned(plans)
         sources = tuple(f"{SUMMARIES}/{_text(name)}" for name in plans)
         evidence = None
         if not dry_run:
             content = _document(kept, sources, utc_text(moment.wall()))
-            if is_readable is False:
+            if found is _Found.BROKEN:
                 evidence = os.fspath(quarantine(path, clock=moment, ops=ops))
-            write_atomic(path, content, backups=1 if is_readable else 0, ops=ops)
+            write_atomic(path, content, backups=1 if found is _Found.HISTORY else 0, ops=ops)
     return Rebuilt(
         path=path,
         entries=kept,
@@ -157,16 +175,16 @@ def natural_order(name: str) -> tuple[tuple[int | str, ...], str]:
     return tuple(int(run) if at % 2 else run for at, run in enumerate(runs)), name
 
 
-def _look_at_history(path: str, *, force: bool, ops: Ops) -> bool | None:
-    """Return whether the history can be read; None when there is none."""
+def _look_at_history(path: str, *, force: bool, ops: Ops) -> _Found:
     try:
-        read_json(path, ops=ops)
+        history = read_json(path, ops=ops)
     except FileNotFoundError:
-        return None
+        return _Found.NOTHING
     except Corrupt:
-        return False
+        return _Found.BROKEN
     if force:
-        return True
+        is_rebuilt = isinstance(history, dict) and history.get("reconstructed") is True
+        return _Found.REBUILT if is_rebuilt else _Found.HISTORY
     raise Conflict(
         f"{path} can be read, so there is nothing to mend; it was left as it is; "
         "to replace it by what the summaries say, force it",
@@ -180,12 +198,38 @@ def _refuse_recoverable(path: str, ops: Ops) -> None:
 
     try:
         found = recover(path, dry_run=True, ops=ops)
+    except Unclear as doubt:
+        raise Conflict(
+            f"{doubt}; nothing was rebuilt: it would remove what may be the whole history; "
+            "recover the history first, or force it",
+            path=path,
+        ) from doubt
     except Corrupt:
         return
+    except StateIOError as error:
+        if error.errno_name == "ENOENT":
+            return
+        raise
     source = found.source or ", ".join(found.transactions)
     if source:
         raise Conflict(
             f"{path} cannot be read, but it can be recovered whole from {source}; nothing was "
+            f"changed: holdfast state recover {path}",
+            path=path,
+        )
+
+
+def _refuse_what_is_whole(path: str, now: float, ops: Ops) -> None:
+    """Refuse once more under the lock, for what a writer left that lived when it was asked first."""
+    try:
+        with open_place(path, follow=True, ops=ops) as place:
+            choice = choose(survey(place, now, locked_by_us=True, foreign=False).case)
+    except OSError as error:
+        raise io_error(error, path, "rebuilt") from error
+    if choice:
+        names = choice.name if isinstance(choice, Choice) else ", ".join(choice.names)
+        raise Conflict(
+            f"{path} cannot be read, but a writer has just left it whole in {names}; nothing was "
             f"changed: holdfast state recover {path}",
             path=path,
         )

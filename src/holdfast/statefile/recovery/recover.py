@@ -1,14 +1,22 @@
 """Mend what crashes left of state files: finish what was begun, promote what is whole, remove the rest."""
 
 import os
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from holdfast.clock import Clock, SystemClock
-from holdfast.errors import Corrupt, StateIOError, UsageError
+from holdfast.errors import (
+    CommittedNotDurable,
+    Corrupt,
+    LockTimeout,
+    StateError,
+    StateIOError,
+    UsageError,
+)
 from holdfast.statefile.content import Kind, kind_of
 from holdfast.statefile.faults import io_error
 from holdfast.statefile.intent import intent_name, parse_intent_name, pending, read_intent
-from holdfast.statefile.lock import LOCK_WAIT_S, Sidecar, write_mark
+from holdfast.statefile.lock import LOCK_WAIT_S, Sidecar, sidecar_name, write_mark
 from holdfast.statefile.place import Place, StrPath, is_folder, open_place
 from holdfast.statefile.recovery.choose import Choice
 from holdfast.statefile.recovery.inspect import Target, inspect
@@ -16,39 +24,17 @@ from holdfast.statefile.recovery.judge import State, Status, beside
 from holdfast.statefile.recovery.leftovers import sort_names
 from holdfast.statefile.recovery.promote import promote
 from holdfast.statefile.recovery.survey import Survey, dead_drafts, survey
+from holdfast.statefile.recovery.told import NotAllMended, Recovery, together
 from holdfast.statefile.recovery.verdict import Outcome, Wish, decided
 from holdfast.statefile.settle import Outcome as Settlement
 from holdfast.statefile.settle import settle
 from holdfast.statefile.system.ops import Ops
 from holdfast.statefile.system.this import SYSTEM
 
-__all__ = ["Outcome", "Recovery", "recover"]
+__all__ = ["NotAllMended", "Outcome", "Recovery", "recover"]
 
 _HASHED_STEM = 64
 _HEX = frozenset("0123456789abcdef")
-
-
-class Recovery(NamedTuple):
-    """What was done to one file, or with `dry_run` would be; for a folder to each of its `parts`.
-
-    `source` took the place of the file, `evidence` is where the corrupt content is now; `removed`
-    are dead temps, of so many `bytes` together; `transactions` are those that were settled.
-    """
-
-    path: str
-    outcome: Outcome
-    source: str | None = None
-    removed: tuple[str, ...] = ()
-    bytes: int = 0
-    evidence: str | None = None
-    transactions: tuple[str, ...] = ()
-    dry_run: bool = False
-    parts: tuple["Recovery", ...] = ()
-
-    def plain(self) -> dict[str, Any]:
-        """Return it in values that JSON knows."""
-        parts = [part.plain() for part in self.parts]
-        return self._asdict() | {"outcome": self.outcome.value, "parts": parts}
 
 
 def recover(  # noqa: PLR0913 - each keyword is a promise of its own, and all have defaults
@@ -76,7 +62,10 @@ def recover(  # noqa: PLR0913 - each keyword is a promise of its own, and all ha
         UsageError: nothing beside the file bears the name `use`.
         LockTimeout: a writer is at work.
         CommittedNotDurable: it is mended, but a power cut may undo that.
-        StateIOError: something cannot be read, which says nothing about its content, or be done.
+        StateIOError: something cannot be read, which says nothing about its content, or be done;
+            there is no such file, and nothing says that there ever was.
+        NotAllMended: some files of a folder could not be mended, all others were; it is also one
+            of Corrupt, LockTimeout, CommittedNotDurable and StateIOError.
     """
     text = os.fspath(path)
     wish = Wish(dry_run, foreign, use, wait_for, clock or SystemClock())
@@ -91,6 +80,12 @@ def recover(  # noqa: PLR0913 - each keyword is a promise of its own, and all ha
 
 def _recover_file(place: Place, wish: Wish) -> Recovery:
     transactions = [txn for txn in pending(place.folder, place.ops) if _names(place, txn)]
+    if not transactions and _never_was(place):
+        raise StateIOError(
+            f"{place.path}: there is no such file, and nothing is left of one; name another",
+            path=place.path,
+            errno_name="ENOENT",
+        )
     if wish.dry_run:
         if transactions:
             return Recovery(
@@ -105,6 +100,17 @@ def _recover_file(place: Place, wish: Wish) -> Recovery:
         settled = (txn, settle(place, txn, wait_for=wish.wait_for, clock=wish.clock))
     with Sidecar(place, wait_for=wish.wait_for, clock=wish.clock, stamp=False, settles=False):
         return _mended(place, wish, settled)
+
+
+def _never_was(place: Place) -> bool:
+    """Tell whether there is no file, and nothing beside its place that one would have left."""
+    for name in (place.name, sidecar_name(place.stem)):
+        with suppress(FileNotFoundError):
+            place.ops.lstat(place.folder, name)
+            return False
+    listing = sort_names(place.ops.listdir(place.folder), place.name)
+    left = listing.of(place.name, place.stem)
+    return not (left.has_something or left.evidence)
 
 
 def _names(place: Place, txn: str) -> bool:
@@ -162,21 +168,19 @@ def _remove(place: Place, names: tuple[str, ...]) -> None:
 def _recover_folder(path: str, wish: Wish, ops: Ops) -> Recovery:
     if wish.use:
         raise UsageError(f"{path} is a folder; name the file that {wish.use} is to become")
-    transactions = _settle_all(path, wish, ops)
+    failures: list[StateError] = []
+    transactions = _settle_all(path, wish, ops, failures)
     parts: list[Recovery] = []
-    failures: list[Corrupt] = []
     for target in inspect(path, looks=None, clock=wish.clock, ops=ops).targets:
-        if _is_no_file_of_its_own(target, wish):
-            continue
         file = os.path.join(path, target.name)
-        try:
+        if _is_no_file_of_its_own(target, file):
+            continue
+        with _collected(failures, file):
             parts.append(_recover_target(target, file, wish, ops))
-        except Corrupt as failure:
-            failures.append(failure)
-    removed = _remove_drafts(path, wish, ops)
-    if failures:
-        raise _together(path, failures)
-    return Recovery(
+    removed: dict[str, int] = {}
+    with _collected(failures, path):
+        removed = _remove_drafts(path, wish, ops)
+    done = Recovery(
         path=path,
         outcome=Outcome.FOLDER,
         removed=tuple(removed),
@@ -185,14 +189,33 @@ def _recover_folder(path: str, wish: Wish, ops: Ops) -> Recovery:
         dry_run=wish.dry_run,
         parts=tuple(parts),
     )
+    if failures:
+        # A transaction that cannot be settled fails again for each of its files.
+        raise together(done, tuple({str(one): one for one in failures}.values()))
+    return done
 
 
-def _settle_all(path: str, wish: Wish, ops: Ops) -> tuple[str, ...]:
+@contextmanager
+def _collected(failures: list[StateError], path: str) -> Iterator[None]:
+    """Keep what fails for one file from costing the others their mending."""
+    try:
+        yield
+    except (Corrupt, LockTimeout, CommittedNotDurable, StateIOError) as failure:
+        failures.append(failure)
+    except OSError as error:
+        failures.append(io_error(error, path, "recovered"))
+
+
+def _settle_all(path: str, wish: Wish, ops: Ops, failures: list[StateError]) -> tuple[str, ...]:
+    settled: list[str] = []
     with _anywhere(path, ops) as anywhere:
-        transactions = pending(anywhere.folder, ops)
-        for txn in () if wish.dry_run else transactions:
-            settle(_file_of(anywhere, txn), txn, wait_for=wish.wait_for, clock=wish.clock)
-        return tuple(transactions)
+        for txn in pending(anywhere.folder, ops):
+            with _collected(failures, path):
+                if not wish.dry_run:
+                    place = _file_of(anywhere, txn)
+                    settle(place, txn, wait_for=wish.wait_for, clock=wish.clock)
+                settled.append(txn)
+    return tuple(settled)
 
 
 def _file_of(anywhere: Place, txn: str) -> Place:
@@ -209,14 +232,16 @@ def _anywhere(path: str, ops: Ops) -> Place:
     return Place(path, folder, ops.key(folder), "", "", ops)
 
 
-def _is_no_file_of_its_own(target: Target, wish: Wish) -> bool:
-    """Tell whether a name is no state file's: a journal's, or one that only a foreign temp suggests."""
+def _is_no_file_of_its_own(target: Target, file: str) -> bool:
+    """Tell whether a name is no state file's: a journal's, one only a foreign temp suggests, or gone by now."""
     if parse_intent_name(target.name) is not None:
         return True
-    only_strangers = all(temp.status is Status.FOREIGN for temp in target.temps)
-    if target.state is not State.MISSING or target.backups or not only_strangers:
+    if target.state is not State.MISSING or target.backups:
         return False
-    return not wish.foreign or kind_of(target.name) is Kind.OTHER
+    if not target.temps:
+        return not os.path.lexists(file)  # a link that leads nowhere is there
+    only_strangers = all(temp.status is Status.FOREIGN for temp in target.temps)
+    return only_strangers and kind_of(target.name) is Kind.OTHER
 
 
 def _recover_target(target: Target, file: str, wish: Wish, ops: Ops) -> Recovery:
@@ -242,10 +267,3 @@ def _remove_drafts(path: str, wish: Wish, ops: Ops) -> dict[str, int]:
         if not wish.dry_run:
             _remove(anywhere, tuple(draft.name for draft in drafts))
         return {draft.name: draft.bytes for draft in drafts}
-
-
-def _together(path: str, failures: list[Corrupt]) -> Corrupt:
-    if len(failures) == 1:
-        return failures[0]
-    listed = "".join(f"\n  {failure}" for failure in failures)
-    return Corrupt(f"{len(failures)} files of {path} could not be recovered:{listed}", path=path)

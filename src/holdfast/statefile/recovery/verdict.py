@@ -31,6 +31,10 @@ class Outcome(enum.Enum):
     FOLDER = "folder"
 
 
+class Unclear(Corrupt):
+    """There is something whole that may take the place of a file, but only when it is asked for."""
+
+
 class Wish(NamedTuple):
     """How to recover; as in `recover`."""
 
@@ -57,6 +61,7 @@ def decided(
     `settled` is what became of a transaction it took part in.
 
     Raises:
+        Unclear: something could take its place, but it is not certain that it should.
         Corrupt, Conflict, UsageError: as `recover`.
     """
     after = _SETTLED.get(settled) if settled else None
@@ -99,14 +104,14 @@ def _asked_for(place: Place, wish: Wish, found: Survey) -> Choice:
             f"nothing beside {place.path} has the name {name}; see holdfast state inspect"
         )
     raise Corrupt(
-        f"{name} cannot take the place of {place.path}: {whys[name]}; all was left as it is",
+        f"{name} cannot take the place of {place.path}: {whys[name]}; it was left as it is",
         path=place.path,
     )
 
 
-def _unclear(place: Place, doubt: Doubt) -> Corrupt:
-    return Corrupt(
-        f"{place.path} {doubt.why}: {', '.join(doubt.names)}; all was left as it is; "
+def _unclear(place: Place, doubt: Doubt) -> Unclear:
+    return Unclear(
+        f"{place.path} {doubt.why}: {', '.join(doubt.names)}; it was left as it is; "
         f"look at them, then name the one to take: --use {doubt.names[0]}",
         path=place.path,
     )
@@ -126,7 +131,7 @@ def _unrecoverable(place: Place, found: Survey, wish: Wish) -> Corrupt:
     )
     folder = os.path.dirname(place.path) or "."
     return Corrupt(
-        f"{place.path} {what}, and nothing beside it can take its place{left}{more}; all was left "
+        f"{place.path} {what}, and nothing beside it can take its place{left}{more}; it was left "
         f"as it is; {hint}rebuild it (holdfast state rebuild {folder}) or write it anew",
         path=place.path,
     )
