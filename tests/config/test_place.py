@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from holdfast.config.place import KeyPath, key_lines, line_of, syntax_fault
@@ -102,6 +102,7 @@ def paths(table: dict[str, object]) -> list[KeyPath]:
     return found
 
 
+@example('"\x1f"')
 @given(st.text(max_size=60))
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_at_all_is_scanned_to_an_end(text: str) -> None:

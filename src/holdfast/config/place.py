@@ -29,7 +29,7 @@ def key_lines(text: str) -> Mapping[KeyPath, int]:
     Where the text is too nested or too strange to follow, what was found so far is returned.
     """
     scanner = _Scanner(text)
-    with contextlib.suppress(_Lost, RecursionError):
+    with contextlib.suppress(_Lost, RecursionError, tomllib.TOMLDecodeError):
         scanner.document()
     return scanner.lines
 

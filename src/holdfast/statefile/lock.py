@@ -97,11 +97,10 @@ class Sidecar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        depth = _entered.pop(self._key, 1)
         if self._ops.pid() != self._key[0]:
             self._fd = None  # a forked child holds nothing, and closed its copy when it was born
-            _entered.pop(self._key, None)
             return
-        depth = _entered.pop(self._key)
         if depth > 1:
             _entered[self._key] = depth - 1
         if self._fd is not None:
