@@ -261,7 +261,7 @@ def locked(
     """Hold the lock of a state file for a whole read, change and write.
 
     Writes inside by the same thread enter the same lock. Waits up to `wait_for` seconds, looking
-    again after 1 to 50 ms. `flock(1)` on `.NAME.lock` excludes shell scripts too.
+    again after 1 to 5 ms. `flock(1)` on `.NAME.lock` excludes shell scripts too.
 
     Raises:
         LockTimeout: it was not free in time; the message names the holder.

@@ -20,6 +20,15 @@ _CHUNK = 1 << 20
 _PERMISSIONS = 0o7777
 
 
+def version_of(content: bytes | None) -> str:
+    """Return the SHA-256 of a content in hex, or `absent`."""
+    if content is None:
+        return ABSENT
+    import hashlib  # loads OpenSSL, which a program that only reads does not need
+
+    return hashlib.sha256(content).hexdigest()
+
+
 class Old(NamedTuple):
     """The file that stands under the name: nothing of it is kept when `stat` is None.
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from holdfast.clock import Clock, SystemClock, utc_text
+from holdfast.clock import Clock, SystemClock
 from holdfast.statefile.intent import (
     Change,
     Intent,
@@ -16,7 +16,9 @@ from holdfast.statefile.intent import (
     read_intent,
 )
 from holdfast.statefile.lock import LOCK_WAIT_S, Sidecar, read_mark, write_mark
+from holdfast.statefile.metadata import version_of
 from holdfast.statefile.place import Place
+from holdfast.statefile.recovery.evidence import evidence_name
 
 # Where a file was, something else has been put since.
 _NO_FILE = frozenset({errno.ELOOP, errno.EISDIR, errno.ENXIO})
@@ -125,15 +127,6 @@ def _standing(place: Place, change: Change) -> _Standing:
     return _Standing.DONE if is_new else _Standing.LATER
 
 
-def version_of(content: bytes | None) -> str:
-    """Return the SHA-256 of a content in hex, or `absent`."""
-    if content is None:
-        return "absent"
-    import hashlib
-
-    return hashlib.sha256(content).hexdigest()
-
-
 def _undo(place: Place, intent: Intent) -> None:
     """Remove the temps that are left, then the journal."""
     for change in intent.changes:
@@ -153,7 +146,6 @@ def _forget(place: Place, txn: str) -> Outcome:
 
 
 def _set_aside(place: Place, txn: str, clock: Clock | None) -> None:
-    stamp = utc_text((clock or SystemClock()).wall()).replace("-", "").replace(":", "")
-    evidence = f"{intent_name(txn)}.corrupt-{stamp}-{os.urandom(8).hex()}"
+    evidence = evidence_name(intent_name(txn), (clock or SystemClock()).wall())
     with suppress(FileNotFoundError):
         place.ops.replace(place.folder, intent_name(txn), evidence)

@@ -13,8 +13,8 @@ from holdfast.statefile.durability import Durability
 from holdfast.statefile.faults import io_error
 from holdfast.statefile.intent import read_content
 from holdfast.statefile.lock import LOCK_WAIT_S, Sidecar
+from holdfast.statefile.metadata import version_of
 from holdfast.statefile.place import Place, StrPath, open_place
-from holdfast.statefile.settle import version_of
 from holdfast.statefile.system.ops import Ops
 from holdfast.statefile.system.this import SYSTEM
 from holdfast.statefile.write import Result, encoded, make_durable, refuse_surprise, replace

@@ -12,9 +12,9 @@ from holdfast.statefile.faults import io_error
 from holdfast.statefile.intent import Change, Intent, intent_name, read_content
 from holdfast.statefile.intent import encoded as encoded_intent
 from holdfast.statefile.lock import LOCK_WAIT_S, write_mark
-from holdfast.statefile.metadata import Old, look
+from holdfast.statefile.metadata import Old, look, version_of
 from holdfast.statefile.place import Place, StrPath, open_place
-from holdfast.statefile.settle import all_locked, version_of
+from holdfast.statefile.settle import all_locked
 from holdfast.statefile.sweep import sweep_once
 from holdfast.statefile.system.ops import Ops
 from holdfast.statefile.system.this import SYSTEM
@@ -25,8 +25,7 @@ from holdfast.statefile.write import encoded, refuse_surprise
 class Transaction:
     """What is to be written together; nothing is, until the block ends without an error."""
 
-    def __init__(self, ops: Ops) -> None:
-        self._ops = ops
+    def __init__(self) -> None:
         self.orders: dict[str, tuple[bytes, str | None]] = {}
 
     def write(self, path: StrPath, data: bytes | str, *, expect: str | None = None) -> None:
@@ -81,7 +80,7 @@ def transaction(
         CommittedNotDurable: they are committed, but not synced, or not all in place yet.
         StateIOError: any other refusal of the system; all files are as they were.
     """
-    todo = Transaction(ops)
+    todo = Transaction()
     with ExitStack() as stack:
         try:
             places = _opened(paths, stack, ops)

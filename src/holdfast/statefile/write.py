@@ -12,7 +12,7 @@ from holdfast.statefile.durability import Durability
 from holdfast.statefile.faults import io_error
 from holdfast.statefile.folders import make_folders
 from holdfast.statefile.lock import LOCK_WAIT_S, Sidecar, holds_any
-from holdfast.statefile.metadata import ABSENT, look
+from holdfast.statefile.metadata import ABSENT, look, version_of
 from holdfast.statefile.place import Place, StrPath, open_place
 from holdfast.statefile.sweep import sweep_once
 from holdfast.statefile.system.ops import SAFELY, Ops
@@ -48,7 +48,7 @@ class Result(NamedTuple):
     @property
     def sha256(self) -> str:
         """Return the SHA-256 of the content in hex, as `expect` takes it."""
-        return _sha256(self.content)
+        return version_of(self.content)
 
 
 class WriteOptions(TypedDict, total=False):
@@ -85,8 +85,8 @@ def write_atomic(  # noqa: PLR0913 - each keyword is a promise of its own, and a
     own and a new one follows the umask. `follow` writes through links; off, it replaces the link.
     `expect` is the SHA-256 in hex of the content the caller knows, or `absent`. `backups` keeps so
     many of the versions before, the youngest as `NAME.~1~`. `parents` makes the folders that are
-    missing. `wait_for` is how many seconds another writer is waited for. The steps are those of PostgreSQL's durable_rename, with length, checksum and a
-    liveness lock on the temp.
+    missing. `wait_for` is how many seconds another writer is waited for. The steps are those of
+    PostgreSQL's durable_rename, with length, checksum and a liveness lock on the temp.
 
     Raises:
         Conflict: the file is not what `expect` or `create_only` says.
@@ -137,12 +137,6 @@ def encoded(data: bytes | str, path: StrPath) -> bytes:
             "decode it properly, or pass bytes",
             path=os.fspath(path),
         ) from error
-
-
-def _sha256(content: bytes) -> str:
-    import hashlib  # loads OpenSSL, which a program that only reads does not need
-
-    return hashlib.sha256(content).hexdigest()
 
 
 def replace(place: Place, order: Order, *, is_new: bool = False) -> Result:
