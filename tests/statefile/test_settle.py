@@ -150,3 +150,15 @@ def test_what_is_no_file_any_more_does_not_keep_the_others_from_being_finished(
 
     assert settle(place, ID) is Outcome.FINISHED
     assert (folder / "a").read_text() == "new a"
+
+
+def test_a_write_that_came_later_is_no_sign_that_a_transaction_had_begun_to_show(
+    place: Place,
+) -> None:
+    folder = committed(place)
+    (folder / "a").write_text("written by an editor since")
+    temp_of(folder, "b").unlink()
+
+    assert settle(place, ID) is Outcome.UNDONE
+    assert contents(folder) == ["written by an editor since", "old b"]
+    assert left(folder) == ["a", "b"]
