@@ -7,16 +7,22 @@ import pytest
 
 from holdfast.model.event import (
     AwaitNeeds,
+    BecameReady,
     Effect,
     Elapsed,
     Exited,
     LookAtTree,
     NeedsMet,
+    Prepare,
+    Prepared,
+    PrepareFailed,
     Record,
     SignalTree,
     Spawn,
     Spawned,
     SpawnFailed,
+    StartOrdered,
+    StopOrdered,
     TreeLooked,
 )
 from holdfast.model.service import (
@@ -34,7 +40,15 @@ from holdfast.model.service import (
     Step,
     Wait,
 )
-from holdfast.model.spec import Need, RestartPolicy, ServiceSpec, When
+from holdfast.model.spec import (
+    Hooks,
+    Need,
+    Probe,
+    ProbeKind,
+    RestartPolicy,
+    ServiceSpec,
+    When,
+)
 from holdfast.rules.supervise import deadline, step
 
 SPEC = ServiceSpec(name="api", command=("api",), cwd="/")
@@ -428,3 +442,67 @@ def test_what_comes_after_a_stop_of_holdfast_itself_keeps_the_wish() -> None:
     state, _ = step(SPEC, closing, TreeLooked(left=0), at(1000.0))
 
     assert (state.actual, state.desired) == (Actual.DOWN, Desired.UP)
+
+
+PROBED = replace(SPEC, ready=Probe(kind=ProbeKind.TCP, target=("127.0.0.1:1",), timeout=90.0))
+PREPARED = replace(SPEC, hooks=Hooks(before_start=("migrate",)))
+
+
+def test_a_probed_service_is_ready_when_it_is_seen_to_be_and_not_for_its_age() -> None:
+    state, _ = step(PROBED, service(Actual.STARTING), Spawned(identity=MAIN), at(1000.0))
+    assert state.deadline_mono == 1090.0
+    assert step(PROBED, state, Elapsed(), at(1002.0)) == (state, ())
+    after, effects = step(PROBED, state, BecameReady(), at(1030.0))
+    assert (after.actual, after.ready_mono) == (Actual.RUNNING, 1030.0)
+    assert [record.kind for record in records(effects)] == ["service.ready"]
+
+
+def test_a_service_that_never_becomes_ready_is_ended_and_counts_as_failed() -> None:
+    state, _ = step(PROBED, service(Actual.STARTING), Spawned(identity=MAIN), at(1000.0))
+    state, effects = step(PROBED, state, Elapsed(), at(1090.0))
+    assert (state.actual, state.pending) == (
+        Actual.STOPPING,
+        Pending(reason=Reason.PROBE, counted=True),
+    )
+    assert acts(effects) == (SignalTree(signal="TERM"),)
+    state, _ = step(PROBED, state, died(signal=15, code=None), at(1091.0))
+    assert state.last_exit is not None
+    assert state.last_exit.reason is Reason.PROBE
+    state, _ = step(PROBED, state, TreeLooked(left=0), at(1091.0))
+    assert (state.actual, state.level) == (Actual.BACKOFF, 1)
+
+
+def test_what_runs_before_a_start_runs_before_it() -> None:
+    state, effects = step(PREPARED, service(Actual.DOWN), StartOrdered(), at(1000.0))
+    assert (state.actual, state.step, acts(effects)) == (
+        Actual.STARTING,
+        Step.PREPARING,
+        (Prepare(),),
+    )
+    state, effects = step(PREPARED, state, Prepared(), at(1001.0))
+    assert (state.step, acts(effects)) == (None, (Spawn(),))
+    assert step(PREPARED, state, Prepared(), at(1002.0)) == (state, ())
+
+
+def test_a_failed_preparation_counts_as_a_failed_start() -> None:
+    preparing = service(
+        Actual.STARTING, step=Step.PREPARING, generation=2, history=(row(900.0, success=None),)
+    )
+    state, effects = step(PREPARED, preparing, PrepareFailed(why="no"), at(1000.0))
+    assert (state.actual, state.failure, state.level) == (Actual.BACKOFF, "no", 1)
+    assert state.history[-1].success is False
+    assert records(effects)[0].kind == "service.prepare_failed"
+
+
+def test_a_stop_during_the_preparation_ends_it() -> None:
+    preparing = service(Actual.STARTING, step=Step.PREPARING, generation=2)
+    state, effects = step(PREPARED, preparing, StopOrdered(), at(1000.0))
+    assert acts(effects) == (SignalTree(signal="TERM"), LookAtTree())
+    assert step(PREPARED, state, Prepared(), at(1001.0)) == (state, ())
+    state, _ = step(PREPARED, state, TreeLooked(left=0), at(1001.0))
+    assert state.actual is Actual.DOWN
+
+
+def test_the_end_of_a_process_is_remembered_until_the_next_one_starts() -> None:
+    state, _ = step(SPEC, running(), died(), at(1000.0))
+    assert (state.process, state.last_process) == (None, MAIN)

@@ -8,13 +8,19 @@ import pytest
 from holdfast.model.event import (
     Adopted,
     AwaitNeeds,
+    BecameReady,
     Effect,
     Elapsed,
     Exited,
+    HealthJudged,
     HistoryLost,
     LookAtTree,
+    MainChanged,
     NeedsMet,
     PolicyChanged,
+    Prepare,
+    Prepared,
+    PrepareFailed,
     Record,
     RecordStale,
     RestartOrdered,
@@ -25,13 +31,16 @@ from holdfast.model.event import (
     SpawnFailed,
     StartOrdered,
     StopOrdered,
+    TimeExtended,
     TreeLooked,
     Unproved,
+    WatchMain,
 )
 from holdfast.model.service import (
     Actual,
     Desired,
     Exit,
+    Health,
     Identity,
     LastExit,
     Now,
@@ -102,6 +111,12 @@ EVENTS: dict[str, ServiceEvent] = {
     "tree empty": TreeLooked(left=0),
     "tree not empty": TreeLooked(left=2),
     "deadline": Elapsed(),
+    "prepared": Prepared(),
+    "preparation failed": PrepareFailed(why="no migration"),
+    "ready without a probe": BecameReady(),
+    "more time": TimeExtended(until_mono=2000.0),
+    "another main process": MainChanged(identity=replace(MAIN, pid=43)),
+    "judged bad": HealthJudged(health=Health.BAD, why="it says so"),
     "policy changed": PolicyChanged(),
     "program changed": PolicyChanged(process=True),
     "history lost": HistoryLost(),
@@ -124,6 +139,10 @@ def _in_words(effect: Effect) -> str:
     match effect:
         case Spawn():
             return "spawn"
+        case Prepare():
+            return "prepare"
+        case WatchMain():
+            return "watch"
         case AwaitNeeds():
             return "await needs"
         case SignalTree(signal=signal):
@@ -419,6 +438,84 @@ CELLS = {
         backoff   backoff, backoff
         held      backoff, backoff
         failed    starting, spawn
+        done      nothing
+        stuck     nothing
+        orphan    nothing
+    """,
+    "prepared": """
+        down      nothing
+        waiting   nothing
+        starting  nothing
+        running   nothing
+        stopping  nothing
+        backoff   nothing
+        held      nothing
+        failed    nothing
+        done      nothing
+        stuck     nothing
+        orphan    nothing
+    """,
+    "preparation failed": """
+        down      nothing
+        waiting   nothing
+        starting  nothing
+        running   nothing
+        stopping  nothing
+        backoff   nothing
+        held      nothing
+        failed    nothing
+        done      nothing
+        stuck     nothing
+        orphan    nothing
+    """,
+    "ready without a probe": """
+        down      nothing
+        waiting   nothing
+        starting  nothing
+        running   nothing
+        stopping  nothing
+        backoff   nothing
+        held      nothing
+        failed    nothing
+        done      nothing
+        stuck     nothing
+        orphan    nothing
+    """,
+    "more time": """
+        down      nothing
+        waiting   nothing
+        starting  nothing
+        running   nothing
+        stopping  stopping
+        backoff   nothing
+        held      nothing
+        failed    nothing
+        done      nothing
+        stuck     nothing
+        orphan    nothing
+    """,
+    "another main process": """
+        down      nothing
+        waiting   nothing
+        starting  starting, main_changed, watch
+        running   running, main_changed, watch
+        stopping  nothing
+        backoff   nothing
+        held      nothing
+        failed    nothing
+        done      nothing
+        stuck     nothing
+        orphan    nothing
+    """,
+    "judged bad": """
+        down      nothing
+        waiting   nothing
+        starting  starting
+        running   running, bad
+        stopping  nothing
+        backoff   nothing
+        held      nothing
+        failed    nothing
         done      nothing
         stuck     nothing
         orphan    nothing

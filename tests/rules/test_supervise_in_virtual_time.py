@@ -19,6 +19,7 @@ from holdfast.model.event import (
     LookAtTree,
     NeedsMet,
     PolicyChanged,
+    Prepare,
     Record,
     RecordStale,
     RestartOrdered,
@@ -31,6 +32,7 @@ from holdfast.model.event import (
     StopOrdered,
     TreeLooked,
     Unproved,
+    WatchMain,
 )
 from holdfast.model.service import (
     HISTORY_KEPT,
@@ -202,9 +204,10 @@ class Machine:
         match effect:
             case Spawn():
                 self._spawn()
+            case Prepare() | WatchMain():
+                raise AssertionError("no program here prepares, or names another main process")
             case AwaitNeeds():
-                if self.needs_there:
-                    self.heard.append(NeedsMet())
+                self.heard.extend([NeedsMet()] * self.needs_there)
             case SignalTree(signal=signal):
                 self._signal(signal)
             case LookAtTree():

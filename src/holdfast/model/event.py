@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from holdfast.model.service import Exit, Identity, Reason
+from holdfast.model.service import Exit, Health, Identity, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +25,14 @@ class StopOrdered:
 class RestartOrdered:
     """The running process is to be replaced; a planned restart neither waits nor counts, one after a fault does.
 
-    `forgive` clears what the restart limit has counted, when a person asked.
+    `forgive` clears what the restart limit has counted, when a person asked. `signal` asks the process to end with
+    another signal than its stop policy says: ABRT for one that hangs, so that it leaves a trace of where.
     """
 
     reason: Reason = Reason.MANUAL
     counted: bool = False
     forgive: bool = True
+    signal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,18 @@ class Spawned:
     """The program was executed."""
 
     identity: Identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What runs before each start went well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareFailed:
+    """What runs before each start failed; counts as a failed start of the service."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +113,38 @@ class Elapsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BecameReady:
+    """The service said, or a probe saw, that it can do its work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeExtended:
+    """The service asked for more time to start or to stop: until `until_mono` on the monotonic clock."""
+
+    until_mono: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MainChanged:
+    """The service named another of its processes as its main one."""
+
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthJudged:
+    """How well the process does was judged anew; `why` in words for people, empty when it is well.
+
+    Of several judges (`by`) the one who thinks worst of it is believed, until that one thinks better. `severity` ("warning", "critical") makes the judgement one that a person is told of.
+    """
+
+    health: Health
+    why: str = ""
+    severity: str = ""
+    by: str = "heartbeat"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChanged:
     """The restart rules changed under a waiting service; `process` when what it runs changed too."""
 
@@ -115,6 +161,8 @@ ServiceEvent: TypeAlias = (
     | StopOrdered
     | RestartOrdered
     | NeedsMet
+    | Prepared
+    | PrepareFailed
     | Spawned
     | SpawnFailed
     | Adopted
@@ -123,6 +171,10 @@ ServiceEvent: TypeAlias = (
     | Exited
     | TreeLooked
     | Elapsed
+    | BecameReady
+    | TimeExtended
+    | MainChanged
+    | HealthJudged
     | PolicyChanged
     | HistoryLost
 )
@@ -131,6 +183,16 @@ ServiceEvent: TypeAlias = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spawn:
     """Execute the program under the state's generation and instance, then say Spawned or SpawnFailed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepare:
+    """Run what is to run before each start, then say Prepared or PrepareFailed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchMain:
+    """Hear of the death of the process that is the main one now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +220,7 @@ class Record:
     facts: dict[str, object] = field(default_factory=dict)
 
 
-Effect: TypeAlias = Spawn | AwaitNeeds | SignalTree | LookAtTree | Record
+Effect: TypeAlias = Spawn | Prepare | WatchMain | AwaitNeeds | SignalTree | LookAtTree | Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

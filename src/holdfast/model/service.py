@@ -52,10 +52,12 @@ class Reason(StrEnum):
     NO_PID_FILE = "no_pid_file"
     LEASE = "lease"
     PROGRESS = "progress"
+    ERROR = "error"
     PROBE = "probe"
     MEMORY = "memory"
     AGE = "age"
     WATCH = "watch"
+    DEPENDENCY = "dependency"
     MANUAL = "manual"
     ADOPTED_EXIT = "adopted-exit"
     UNKNOWN = "unknown"
@@ -73,8 +75,9 @@ class Wait(StrEnum):
 
 
 class Step(StrEnum):
-    """How far a stop has come."""
+    """How far a start or a stop has come."""
 
+    PREPARING = "preparing"
     ASKED = "asked"
     KILLED = "killed"
     DRAINING = "draining"
@@ -150,6 +153,15 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What one judge finds amiss with a running process."""
+
+    by: str
+    health: Health
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceState:
     """All that is remembered of one service between two events."""
 
@@ -161,6 +173,7 @@ class ServiceState:
     generation: int = 0
     instance: str = ""
     process: Identity | None = None
+    last_process: Identity | None = None
     adopted: bool = False
     started_mono: float | None = None
     ready_mono: float | None = None
@@ -174,6 +187,7 @@ class ServiceState:
     history: tuple[Restart, ...] = ()
     last_exit: LastExit | None = None
     failure: str = ""
+    judged: tuple[Judgement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

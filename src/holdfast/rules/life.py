@@ -4,12 +4,16 @@ import itertools
 from dataclasses import replace
 
 from holdfast.model.event import (
+    BecameReady,
     Elapsed,
     Exited,
     LookAtTree,
     NeedsMet,
+    Prepared,
+    PrepareFailed,
     Record,
     SignalTree,
+    Spawn,
     Spawned,
     SpawnFailed,
     TreeLooked,
@@ -32,6 +36,7 @@ from holdfast.model.spec import ServiceSpec
 from holdfast.rules import restart
 from holdfast.rules.transitions import (
     Outcome,
+    ask_to_end,
     begin,
     enter,
     finished_row,
@@ -57,7 +62,28 @@ def needs_met(spec: ServiceSpec, state: ServiceState, _event: NeedsMet, now: Now
     return spawn(spec, state, state.pending, now)
 
 
-def spawned(_spec: ServiceSpec, state: ServiceState, event: Spawned, now: Now) -> Outcome:
+def prepared(_spec: ServiceSpec, state: ServiceState, _event: Prepared, _now: Now) -> Outcome:
+    """Execute the program: what runs before it went well."""
+    if state.step is not Step.PREPARING:
+        return state, ()
+    return replace(state, step=None), (Spawn(),)
+
+
+def prepare_failed(
+    spec: ServiceSpec, state: ServiceState, event: PrepareFailed, now: Now
+) -> Outcome:
+    """Count a failed preparation as a failed start: the restart rules say when the next one is."""
+    if state.step is not Step.PREPARING:
+        return state, ()
+    told = Record(kind="service.prepare_failed", facts={"severity": "warning", "why": event.why})
+    history = finished_row(state.history, pid=None, success=False)
+    start = restart.next_start(spec.restart, replace(state, history=history), now)
+    state = replace(state, history=history, level=state.level + 1)
+    state, effects = set_start(state, start, now, why=event.why)
+    return state, (told, *effects)
+
+
+def spawned(spec: ServiceSpec, state: ServiceState, event: Spawned, now: Now) -> Outcome:
     """Take down which process it is."""
     pid = event.identity.pid
     started = Record(kind="service.started", facts={"pid": pid, "generation": state.generation})
@@ -65,7 +91,7 @@ def spawned(_spec: ServiceSpec, state: ServiceState, event: Spawned, now: Now) -
     state = replace(
         state,
         process=event.identity,
-        deadline_mono=now.mono + READY_AFTER,
+        deadline_mono=now.mono + start_within(spec),
         history=finished_row(state.history, pid=pid, success=True),
     )
     return state, (started, *again)
@@ -104,12 +130,30 @@ def spawn_failed_late(
     return _settle(spec, replace(state, failure=event.why, history=history), now)
 
 
-def ready(_spec: ServiceSpec, state: ServiceState, _event: Elapsed, now: Now) -> Outcome:
-    """Call the service running."""
-    if not is_due(state, now):
+def start_within(spec: ServiceSpec) -> float:
+    """Return the seconds after which a start is judged: as ready without a probe, as failed with one."""
+    return READY_AFTER if spec.ready is None else spec.ready.timeout
+
+
+def start_judged(spec: ServiceSpec, state: ServiceState, _event: Elapsed, now: Now) -> Outcome:
+    """Call the service running for its age, or give up on one that should have become ready by now."""
+    if not is_due(state, now) or state.process is None:
         return state, ()
-    state = replace(enter(state, Actual.RUNNING, now), ready_mono=now.mono)
-    return state, (Record(kind="service.ready", facts=pid_fact(state)),)
+    if spec.ready is None:
+        return _ready(state, now)
+    seen = f": {state.failure}" if state.failure else ""
+    why = f"it did not become ready within {spec.ready.timeout:g} s{seen}"
+    facts: dict[str, object] = {"severity": "warning", "why": why, **pid_fact(state)}
+    state = replace(state, pending=Pending(reason=Reason.PROBE, counted=True))
+    state, effects = ask_to_end(spec, state, now)
+    return state, (Record(kind="service.not_ready", facts=facts), *effects)
+
+
+def became_ready(spec: ServiceSpec, state: ServiceState, _event: BecameReady, now: Now) -> Outcome:
+    """Call the service running: it said so, or a probe saw it."""
+    if state.process is None or spec.ready is None:
+        return state, ()
+    return _ready(state, now)
 
 
 def exited_unasked(_spec: ServiceSpec, state: ServiceState, event: Exited, now: Now) -> Outcome:
@@ -182,6 +226,11 @@ def start_is_due(spec: ServiceSpec, state: ServiceState, _event: Elapsed, now: N
     return begin(spec, state, Pending(reason=reason, counted=counted), now)
 
 
+def _ready(state: ServiceState, now: Now) -> Outcome:
+    state = replace(enter(state, Actual.RUNNING, now), ready_mono=now.mono, failure="")
+    return state, (Record(kind="service.ready", facts=pid_fact(state)),)
+
+
 def _settle(spec: ServiceSpec, state: ServiceState, now: Now) -> Outcome:
     """Decide what follows, now that nothing of the old process is left."""
     if state.desired is Desired.DOWN or state.closing:
@@ -209,7 +258,7 @@ def _rest(state: ServiceState, ended: Exit, now: Now) -> Outcome:
 
 def _ended(state: ServiceState, event: Exited, now: Now) -> ServiceState:
     last = LastExit(exit=event.exit, reason=event.reason, at=now.wall, mono=now.mono)
-    return replace(state, process=None, adopted=False, last_exit=last)
+    return replace(state, process=None, last_process=event.identity, adopted=False, last_exit=last)
 
 
 def _uncounted(history: tuple[Restart, ...]) -> tuple[Restart, ...]:

@@ -14,7 +14,7 @@ _SATISFIED = {
 
 def missing(spec: ServiceSpec, states: Mapping[str, ServiceState]) -> tuple[Need, ...]:
     """Return the needs of a service that are not met now; looked at afresh on each start."""
-    return tuple(need for need in spec.needs if not _is_met(need, states.get(need.name)))
+    return tuple(need for need in spec.needs if not is_met(need, states.get(need.name)))
 
 
 def leaving_order(specs: Mapping[str, ServiceSpec]) -> list[list[str]]:
@@ -33,7 +33,8 @@ def leaving_order(specs: Mapping[str, ServiceSpec]) -> list[list[str]]:
     return rounds
 
 
-def _is_met(need: Need, state: ServiceState | None) -> bool:
+def is_met(need: Need, state: ServiceState | None) -> bool:
+    """Tell whether what is needed of a service is so now."""
     if state is None:
         return False
     return state.actual in _SATISFIED[need.condition]

@@ -92,7 +92,7 @@ def restart_running(
         level=restart.level_after(state, now),
         pending=Pending(reason=event.reason, counted=event.counted),
     )
-    return ask_to_end(spec, state, now)
+    return ask_to_end(spec, state, now, signal=event.signal)
 
 
 def restart_idle(

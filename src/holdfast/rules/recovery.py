@@ -17,6 +17,7 @@ from holdfast.model.service import (
 )
 from holdfast.model.spec import ServiceSpec
 from holdfast.rules import restart
+from holdfast.rules.life import start_within
 from holdfast.rules.transitions import (
     Outcome,
     ask_to_end,
@@ -47,9 +48,21 @@ def adopted(spec: ServiceSpec, state: ServiceState, event: Adopted, now: Now) ->
     if was_stopping or state.desired is Desired.DOWN:
         state, effects = ask_to_end(spec, state, now)
         return state, (record, *effects)
+    state = replace(state, pending=None, closing=False, failure="")
+    if spec.ready is not None and state.ready_mono is None:
+        state = enter(state, Actual.STARTING, now)
+        return replace(state, deadline_mono=now.mono + start_within(spec)), (record,)
     ready = state.ready_mono if state.ready_mono is not None else now.mono
-    state = replace(state, ready_mono=ready, pending=None, closing=False)
-    return enter(state, Actual.RUNNING, now), (record,)
+    return enter(replace(state, ready_mono=ready), Actual.RUNNING, now), (record,)
+
+
+def resumes(state: ServiceState) -> bool:
+    """Tell whether a service whose record turns out stale was on its feet, and is started again for that.
+
+    Another boot of the machine is no crash; nor is a death of the supervisor between intent and exec.
+    """
+    was_down = state.actual in (Actual.DOWN, Actual.FAILED)
+    return state.desired is Desired.UP and not state.closing and not was_down
 
 
 def unproved(_spec: ServiceSpec, state: ServiceState, event: Unproved, now: Now) -> Outcome:

@@ -9,11 +9,16 @@ from typing import Any, TypeAlias
 
 from holdfast.model.event import (
     Adopted,
+    BecameReady,
     Elapsed,
     Exited,
+    HealthJudged,
     HistoryLost,
+    MainChanged,
     NeedsMet,
     PolicyChanged,
+    Prepared,
+    PrepareFailed,
     RecordStale,
     RestartOrdered,
     ServiceEvent,
@@ -21,12 +26,13 @@ from holdfast.model.event import (
     SpawnFailed,
     StartOrdered,
     StopOrdered,
+    TimeExtended,
     TreeLooked,
     Unproved,
 )
 from holdfast.model.service import Actual, Now, ServiceState
 from holdfast.model.spec import ServiceSpec
-from holdfast.rules import life, orders, recovery
+from holdfast.rules import care, life, orders, recovery
 from holdfast.rules.transitions import Outcome
 
 Rule: TypeAlias = Callable[[ServiceSpec, ServiceState, Any, Now], Outcome]
@@ -67,11 +73,18 @@ TABLE: dict[tuple[Actual, type], Rule] = {
     **_rows((*_ENDED, *_WAITING), RestartOrdered, orders.restart_idle),
     **_rows((*_LEAVING, Actual.ORPHAN), RestartOrdered, orders.restart_later),
     **_rows((Actual.WAITING,), NeedsMet, life.needs_met),
+    **_rows((Actual.STARTING,), Prepared, life.prepared),
+    **_rows((Actual.STARTING,), PrepareFailed, life.prepare_failed),
     **_rows((Actual.STARTING,), Spawned, life.spawned),
     **_rows(_LEAVING, Spawned, life.spawned_late),
     **_rows((Actual.STARTING,), SpawnFailed, life.spawn_failed),
     **_rows(_LEAVING, SpawnFailed, life.spawn_failed_late),
-    **_rows((Actual.STARTING,), Elapsed, life.ready),
+    **_rows((Actual.STARTING,), Elapsed, life.start_judged),
+    **_rows((Actual.STARTING,), BecameReady, life.became_ready),
+    **_rows((Actual.STARTING, Actual.STOPPING), TimeExtended, care.extended),
+    **_rows(_ALIVE, MainChanged, care.main_changed),
+    **_rows((Actual.STARTING,), HealthJudged, care.judged_early),
+    **_rows((Actual.RUNNING,), HealthJudged, care.judged),
     **_rows((*_ALIVE, Actual.ORPHAN), Exited, life.exited_unasked),
     **_rows(_LEAVING, Exited, life.exited_asked),
     **_rows(_LEAVING, TreeLooked, life.tree_looked),

@@ -3,7 +3,15 @@
 from dataclasses import replace
 from typing import TypeAlias
 
-from holdfast.model.event import AwaitNeeds, Effect, LookAtTree, Record, SignalTree, Spawn
+from holdfast.model.event import (
+    AwaitNeeds,
+    Effect,
+    LookAtTree,
+    Prepare,
+    Record,
+    SignalTree,
+    Spawn,
+)
 from holdfast.model.service import (
     HISTORY_KEPT,
     Actual,
@@ -49,6 +57,7 @@ def enter(state: ServiceState, actual: Actual, now: Now) -> ServiceState:
         deadline_mono=None,
         step=None,
         next_start=None,
+        judged=(),
     )
 
 
@@ -61,7 +70,7 @@ def begin(spec: ServiceSpec, state: ServiceState, pending: Pending | None, now: 
 
 
 def spawn(spec: ServiceSpec, state: ServiceState, pending: Pending | None, now: Now) -> Outcome:
-    """Take up the intent: it is on disk, with its history row, before the program is executed."""
+    """Take up the intent: it is on disk, with its history row, before anything is executed."""
     generation = state.generation + 1
     history = state.history
     if pending is not None:
@@ -80,6 +89,7 @@ def spawn(spec: ServiceSpec, state: ServiceState, pending: Pending | None, now: 
         generation=generation,
         instance=f"{state.name}.{generation}.{int(now.wall * 1_000_000):x}",
         process=None,
+        last_process=None,
         adopted=False,
         pending=None,
         closing=False,
@@ -89,17 +99,24 @@ def spawn(spec: ServiceSpec, state: ServiceState, pending: Pending | None, now: 
         restarts=state.restarts + (pending is not None),
         history=history,
     )
+    if spec.hooks.before_start:
+        return replace(state, step=Step.PREPARING), (Prepare(),)
     return state, (Spawn(),)
 
 
-def ask_to_end(spec: ServiceSpec, state: ServiceState, now: Now) -> Outcome:
+def ask_to_end(spec: ServiceSpec, state: ServiceState, now: Now, *, signal: str = "") -> Outcome:
     """Ask the whole tree to end, and give it the time its stop policy grants."""
+    was_preparing = state.step is Step.PREPARING
+    if was_preparing:
+        state = replace(state, history=finished_row(state.history, pid=None, success=False))
     state = enter(state, Actual.STOPPING, now)
     state = replace(state, step=Step.ASKED, deadline_mono=now.mono + spec.stop.timeout)
-    return state, (
+    asked = (
         Record(kind="service.stopping", facts=pid_fact(state)),
-        SignalTree(signal=spec.stop.signal),
+        SignalTree(signal=signal or spec.stop.signal),
     )
+    # No main process will die: what runs before the start is all there is to see the end of.
+    return state, (*asked, LookAtTree()) if was_preparing else asked
 
 
 def kill(state: ServiceState, now: Now) -> Outcome:
