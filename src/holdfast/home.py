@@ -41,6 +41,16 @@ class Home(NamedTuple):
         return self.root / "supervisor.lock"
 
     @property
+    def watchdog_lock(self) -> Path:
+        """Return the file whose OS lock means: a watchdog runs here."""
+        return self.root / "watchdog.lock"
+
+    @property
+    def watchdog_status(self) -> Path:
+        """Return the file in which the watchdog says how it finds things."""
+        return self.root / "watchdog.status"
+
+    @property
     def config_pointer(self) -> Path:
         """Return the file that remembers which holdfast.toml this home was brought up with."""
         return self.root / "config.json"
@@ -59,6 +69,11 @@ class Home(NamedTuple):
     def pids(self) -> Path:
         """Return the folder of pid files for other tools."""
         return self.root / "pids"
+
+    @property
+    def jobs(self) -> Path:
+        """Return the folder of one state file per job: its schedule and its runs."""
+        return self.root / "jobs"
 
     @property
     def heartbeats(self) -> Path:
@@ -83,6 +98,10 @@ class Home(NamedTuple):
         """Return the pid file of one service."""
         return self.pids / f"{name}.pid"
 
+    def job(self, name: str) -> Path:
+        """Return the state file of one job."""
+        return self.jobs / f"{name}.json"
+
     def log(self, name: str) -> Path:
         """Return the newest log file of one service."""
         return self.logs / f"{name}.log"
@@ -105,6 +124,7 @@ class Home(NamedTuple):
         for folder in (
             self.root,
             self.services,
+            self.jobs,
             self.pids,
             self.heartbeats,
             self.journal,
@@ -141,6 +161,11 @@ class Home(NamedTuple):
     def control_socket(self) -> Path:
         """Return the socket on which the supervisor takes orders."""
         return self.runtime() / "control.sock"
+
+    @property
+    def watchdog_socket(self) -> Path:
+        """Return the socket on which the watchdog takes what the supervisor gives into its keeping."""
+        return self.runtime() / "watchdog.sock"
 
 
 def make_runtime(folder: Path) -> None:

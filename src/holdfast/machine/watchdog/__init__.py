@@ -1,0 +1,1 @@
+"""The watchdog: keeps the supervisor alive, and what the supervisor must not lose."""
