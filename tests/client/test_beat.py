@@ -196,6 +196,45 @@ def test_a_plain_beat_is_three_lines(home: Home, receiver: socket.socket) -> Non
     assert receiver.recv(10_000) == b"WATCHDOG=1\nSTATUS=healthy\nX_HOLDFAST_STATUS=healthy"
 
 
+def test_what_the_program_says_of_its_lease_travels_with_the_beat(receiver: socket.socket) -> None:
+    assert beat(interval=10)
+    assert beat(lease=60)
+
+    lines = [set(receiver.recv(10_000).decode().split("\n")) for _ in range(2)]
+    assert {"X_HOLDFAST_INTERVAL=10", "X_HOLDFAST_LEASE=30"} <= lines[0]
+    assert {"X_HOLDFAST_INTERVAL=20.0", "X_HOLDFAST_LEASE=60"} <= lines[1]
+
+
+@pytest.mark.parametrize(
+    ("told", "lease"), [("45000000", 45), ("0", 90), ("", 90), ("-1", 90), ("9" * 400, 90)]
+)
+def test_without_a_word_of_its_own_the_configured_lease_holds(
+    home: Home, monkeypatch: pytest.MonkeyPatch, told: str, lease: float
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", told)
+
+    beat(service="notes")
+
+    found = heartbeat(home, "notes")
+    assert found["expires_at"] == found["timestamp"] + lease
+    assert found["interval"] == lease / 3
+
+
+def test_a_service_that_may_not_write_in_the_home_writes_beside_its_socket(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.root.write_text("closed to this user")
+    (tmp_path / "run" / "heartbeat").mkdir(parents=True)
+    monkeypatch.setenv("HOLDFAST_SERVICE", "notes")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "run" / "notify-1.sock"))
+
+    assert beat(progress=3)
+    assert not beat(service="other")
+
+    written = json.loads((tmp_path / "run" / "heartbeat" / "notes.json").read_text())
+    assert written["progress"] == 3
+
+
 def test_a_beat_for_another_service_does_not_use_our_socket(
     home: Home, receiver: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
         options.error,
         options.progress,
         service=name,
-        interval=seconds(options.every),
+        interval=seconds(options.every) if options.every else None,
         lease=seconds(options.lease) if options.lease else None,
     )
     if options.json:

@@ -9,6 +9,9 @@ from typing import NoReturn
 from holdfast.clock import SystemClock, boot_id
 
 STATUSES = ("healthy", "syncing", "error", "stopped", "running")
+USUAL_INTERVAL = 30.0
+"""Seconds between two beats of a program that says nothing else and was told nothing else."""
+
 BEATS_IN_A_LEASE = 3
 """How many beats a lease lasts unless the caller says otherwise; fewer than two are refused."""
 
@@ -24,35 +27,63 @@ def beat(
     progress: float | None = None,
     *,
     service: str | None = None,
-    interval: float = 30.0,
+    interval: float | None = None,
     lease: float | None = None,
     **extra: object,
 ) -> bool:
     """Tell that this program lives, and return whether somebody could be told.
 
     Inside a service the beat goes to the supervisor and never waits; while nobody takes it, it goes to
-    `heartbeats/<service>.json`, as it does outside a service. `interval` and `lease` are seconds; without a
-    lease one beat is believed for three intervals. `extra` stands beside the fixed fields.
+    `heartbeats/<service>.json`, as it does outside a service. `interval` and `lease` are seconds, and what is said
+    here holds, whatever is configured; without a lease one beat is believed for three intervals, without either for
+    as long as the configuration says. `extra` stands beside the fixed fields.
 
     Raises:
         UsageError: an unknown status, a bad name or lease, an extra field that is taken or has no JSON form.
         StateError: outside a service, the heartbeat file could not be written. Inside one the answer is False:
             a service is not to end because a disk is full.
     """
-    lease = BEATS_IN_A_LEASE * interval if lease is None else lease
+    spans = _Spans(interval, lease)
     _check_status(status)
-    _check_times(interval, lease, progress)
+    _check_times(spans, progress)
     _check_extra(extra)
     own = os.environ.get("HOLDFAST_SERVICE")
     fields: dict[str, object] = {
         "status": status,
-        "interval": interval,
+        "interval": spans.interval,
         "error": None if error is None else str(error),
         "progress": progress,
     }
-    if service in (None, own) and notify(*_notification(fields, extra)):
+    if service in (None, own) and notify(*_notification(fields, extra), *spans.told):
         return True
-    return _record(service or own, {**fields, **extra}, lease)
+    return _record(service or own, {**fields, **extra}, spans.lease)
+
+
+class _Spans:
+    """How often a program beats and how long one beat is believed; `told` are the lines that say what was chosen."""
+
+    def __init__(self, interval: float | None, lease: float | None) -> None:
+        is_chosen = interval is not None or lease is not None
+        if lease is None:
+            configured = None if is_chosen else _configured_lease()
+            lease = configured or BEATS_IN_A_LEASE * (
+                USUAL_INTERVAL if interval is None else interval
+            )
+        self.lease = lease
+        self.interval = lease / BEATS_IN_A_LEASE if interval is None else interval
+        self.told = (
+            [f"X_HOLDFAST_INTERVAL={self.interval}", f"X_HOLDFAST_LEASE={lease}"]
+            if is_chosen
+            else []
+        )
+
+
+def _configured_lease() -> float | None:
+    """Return the lease this program was given with its start, in seconds."""
+    told = os.environ.get("WATCHDOG_USEC", "")
+    if not (told.isascii() and told.isdecimal() and len(told) < 20):
+        return None
+    return int(told) / 1_000_000 or None
 
 
 def ready(status: str | None = None) -> bool:
@@ -139,9 +170,29 @@ def _record(name: str | None, fields: dict[str, object], lease: float) -> bool:
     try:
         _write(name, content)
     except StateError:
-        if is_inside:
-            return False
-        raise
+        if not is_inside:
+            raise
+        return name == os.environ.get("HOLDFAST_SERVICE") and _write_beside(name, content)
+    return True
+
+
+def _write_beside(name: str, content: dict[str, object]) -> bool:
+    """Write beside the notify socket, where a service of another user can: the home is closed to it."""
+    from holdfast import statefile
+    from holdfast.errors import StateError
+
+    folder = os.path.join(os.path.dirname(os.environ.get("NOTIFY_SOCKET", "")), "heartbeat")
+    if not os.path.isabs(folder) or not os.path.isdir(folder):
+        return False
+    try:
+        statefile.write_json(
+            os.path.join(folder, f"{name}.json"),
+            content,
+            durability=statefile.Durability.ATOMIC,
+            mode=0o600,
+        )
+    except StateError:
+        return False
     return True
 
 
@@ -171,10 +222,10 @@ def _check_status(status: str) -> None:
         _refuse(f"{status!r} is no status; expected one of: {', '.join(STATUSES)}")
 
 
-def _check_times(interval: float, lease: float, progress: float | None) -> None:
-    if not (interval > 0 and 2 * interval <= lease < math.inf):
+def _check_times(spans: _Spans, progress: float | None) -> None:
+    if not (spans.interval > 0 and 2 * spans.interval <= spans.lease < math.inf):
         _refuse(
-            f"interval {interval} s with lease {lease} s; expected a lease of at least two intervals, in seconds"
+            f"interval {spans.interval} s with lease {spans.lease} s; expected a lease of at least two intervals, in seconds"
         )
     if progress is not None and not math.isfinite(progress):
         _refuse(f"progress is {progress}; expected a number, such as how many items are done")

@@ -1,0 +1,1 @@
+"""How proof of life reaches the supervisor: notify sockets and heartbeat files."""

@@ -1,0 +1,1 @@
+"""What is done for a service while it lives: each attendant looks after one side of it."""
