@@ -223,6 +223,8 @@ class Machine:
         """Return the processes of a service that lead a session of their own, as its main process does."""
         found: list[int] = []
         for pid in self.living(name):
+            if "HOLDFAST_INSTANCE" not in environment_of(pid):
+                continue  # a probe or a hook of the service
             with contextlib.suppress(ProcessLookupError):
                 if sys.platform != "win32" and os.getsid(pid) == pid:
                     found.append(pid)
@@ -243,6 +245,18 @@ class Machine:
         self.kill(pid)
         self.await_(lambda: not is_alive(pid))
         return pid
+
+    def watchdog(self) -> int:
+        """Return the pid of the watchdog."""
+        pid: int = self.await_(lambda: self.status()["watchdog"]["pid"])
+        return pid
+
+    def kill_both(self) -> None:
+        """End watchdog and supervisor as the kernel would, and return once both are gone."""
+        pids = (self.watchdog(), self.supervisor())
+        for pid in pids:
+            self.kill(pid)
+        self.await_(lambda: not any(map(is_alive, pids)))
 
     def adopt(self, *names: str) -> None:
         """Wait until a new supervisor knows all of them again."""

@@ -1,9 +1,11 @@
 """How a supervisor comes to life: on its own, once per home, with nothing of its caller."""
 
+import contextlib
 import os
 import shutil
 import signal
 import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import pytest
 
 from holdfast import assemble
 from holdfast.control import ControlClient
-from holdfast.errors import HoldfastError, LockHeld, Refused
+from holdfast.errors import HoldfastError, LockHeld, NotRunning, Refused
 from holdfast.home import Home
 
 if sys.platform != "linux":
@@ -21,22 +23,27 @@ if sys.platform != "linux":
 
 
 class Nest:
-    """A home in which supervisors are started, and their certain end."""
+    """A home in which Holdfast is started, and its certain end."""
 
     def __init__(self, root: Path) -> None:
         self.home = Home(root)
-        self.pids: list[int] = []
+        self.watchdogs: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> int:
-        supervising = assemble.spawn_supervisor(self.home)
-        supervising.returncode = 0
-        self.pids.append(supervising.pid)
-        return supervising.pid
+        """Start all, and return the pid of the supervisor."""
+        self.watchdogs.append(assemble.spawn(self.home))
+        return self.supervisor()
+
+    def supervisor(self) -> int:
+        with ControlClient(self.home.control_socket) as control:
+            pid: int = control.call("ping")["pid"]
+        return pid
 
     def end(self) -> None:
-        for pid in self.pids:
-            os.kill(pid, signal.SIGTERM)
-            os.waitpid(pid, 0)
+        if self.watchdogs:
+            os.kill(self.supervisor(), signal.SIGTERM)
+        for watchdog in self.watchdogs:
+            assert watchdog.wait(timeout=30) == 0
 
 
 @pytest.fixture
@@ -59,11 +66,71 @@ def test_it_takes_orders_once_it_is_started(nest: Nest) -> None:
         assert (control.call("ping")["pid"], control.call("ping")["ready"]) == (pid, True)
 
 
-def test_there_is_one_supervisor_per_home(nest: Nest) -> None:
+def test_there_is_one_holdfast_per_home(nest: Nest) -> None:
     pid = nest.start()
-    with pytest.raises(LockHeld, match=str(pid)):
-        assemble.start_supervisor(nest.home)
+    watchdog = nest.watchdogs[0].pid
+    with pytest.raises(LockHeld, match=str(watchdog)):
+        assemble.start(nest.home)
     assert nest.home.supervisor_lock.read_text().strip() == str(pid)
+    assert nest.home.watchdog_lock.read_text().strip() == str(watchdog)
+
+
+def test_the_supervisor_is_a_child_of_the_watchdog_and_follows_it_in_the_end(nest: Nest) -> None:
+    pid = nest.start()
+    watchdog = nest.watchdogs[0]
+    assert f"PPid:\t{watchdog.pid}\n" in Path(f"/proc/{pid}/status").read_text()
+    nest.end()
+    nest.watchdogs.clear()
+    assert not nest.home.runtime().exists()
+
+
+def test_what_outlives_its_caller_outlives_it(nest: Nest) -> None:
+    assemble.start(nest.home)
+    first = nest.supervisor()
+    watchdog = int(nest.home.watchdog_lock.read_text())
+    os.kill(first, signal.SIGTERM)
+    assert os.waitpid(watchdog, 0) == (watchdog, 0)
+
+
+def test_a_supervisor_without_a_watchdog_gets_one_and_the_caller_is_told(nest: Nest) -> None:
+    supervisor = nest.start()
+    os.kill(supervisor, signal.SIGSTOP)
+    first = nest.watchdogs.pop()
+    first.kill()
+    first.wait()
+    with pytest.raises(LockHeld, match=f"process {supervisor}"):
+        assemble.start(nest.home)
+    os.kill(supervisor, signal.SIGCONT)
+    watchdog = int(nest.home.watchdog_lock.read_text())
+    os.kill(supervisor, signal.SIGTERM)
+    assert os.waitpid(watchdog, 0) == (watchdog, 0)
+
+
+def test_a_watchdog_for_a_supervisor_that_runs_is_started_without_waiting(nest: Nest) -> None:
+    nest.start()
+    second = assemble.start_watchdog(nest.home)
+    assert os.waitstatus_to_exitcode(os.waitpid(second, 0)[1]) == LockHeld.exit_code
+    log = (nest.home.logs / "watchdog.log").read_text()
+    assert "watchdog.lock is held" in log
+
+
+def test_a_hung_supervisor_leaves_its_stacks_in_its_log(nest: Nest) -> None:
+    first = nest.start()
+    os.kill(first, signal.SIGABRT)
+    while True:
+        with contextlib.suppress(NotRunning):
+            if nest.supervisor() != first:
+                break
+    assert "Fatal Python error: Aborted" in own_log(nest)
+
+
+def test_nobody_need_be_there_to_hear_the_answer() -> None:
+    told, tell = os.pipe()
+    os.close(told)
+    answer = assemble._Answer(tell)
+    answer.give({"ready": True})
+    answer.give({"ready": True})
+    assert not Path(f"/proc/self/fd/{tell}").exists()
 
 
 def test_it_has_nothing_of_its_caller(nest: Nest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,19 +184,20 @@ def test_it_raises_its_own_limit_on_open_files(nest: Nest) -> None:
 
     soft, hard = resource.prlimit(nest.start(), resource.RLIMIT_NOFILE)
     assert soft == hard
+    assert resource.prlimit(nest.watchdogs[0].pid, resource.RLIMIT_NOFILE) == (hard, hard)
 
 
 def test_a_state_folder_that_cannot_be_used_is_told_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file")
     with pytest.raises(HoldfastError, match=r"cannot be used: .*set HOLDFAST_HOME"):
-        assemble.start_supervisor(Home(tmp_path / "home"))
+        assemble.start(Home(tmp_path / "home"))
 
 
 def test_a_log_that_cannot_be_written_is_told_before_anything_starts(nest: Nest) -> None:
     nest.home.make()
     (nest.home.logs / "supervisor.log").mkdir()
     with pytest.raises(HoldfastError, match=r"supervisor\.log cannot be written"):
-        assemble.start_supervisor(nest.home)
+        assemble.start(nest.home)
 
 
 def test_what_keeps_it_from_getting_ready_is_told_in_its_own_words(nest: Nest) -> None:
@@ -137,27 +205,27 @@ def test_what_keeps_it_from_getting_ready_is_told_in_its_own_words(nest: Nest) -
     runtime = nest.home.new_runtime()
     runtime.write_text("no folder")
     with pytest.raises(HoldfastError, match=f"{runtime} belongs to somebody else"):
-        assemble.start_supervisor(nest.home)
+        assemble.start(nest.home)
 
 
 def test_a_record_that_cannot_be_read_is_named_and_nothing_is_guessed(nest: Nest) -> None:
     nest.home.make()
     nest.home.service("api").mkdir()
     with pytest.raises(HoldfastError, match=r"api\.json could not be read"):
-        assemble.start_supervisor(nest.home)
+        assemble.start(nest.home)
 
 
 def test_an_end_without_words_points_to_the_log(nest: Nest) -> None:
     nest.home.make()
     (nest.home.new_runtime() / "control.sock").mkdir(parents=True)
     with pytest.raises(HoldfastError, match=r"see .*supervisor\.log"):
-        assemble.start_supervisor(nest.home)
+        assemble.start(nest.home)
     assert "control.sock" in own_log(nest)
 
 
-def test_another_program_is_refused() -> None:
-    with pytest.raises(HoldfastError, match="there is no program 'watchcat'"):
-        assemble._main(["watchcat", "--ready-fd", "1"])
+def test_another_program_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert assemble._main(["watchcat"]) == 1
+    assert "there is no program 'watchcat'" in capsys.readouterr().err
 
 
 def test_a_refusal_names_itself_apart_from_a_held_lock() -> None:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO
 
-    from holdfast.machine.supervisor.loop import Parts
+    from holdfast.machine.process.headroom import Headroom
+    from holdfast.machine.process.spawn import Spawned
+    from holdfast.machine.supervisor.custody import Custody
+    from holdfast.machine.supervisor.parts import Parts
+    from holdfast.machine.watchdog.duty import Reply
 
 OF_A_SERVICE = (
     "HOLDFAST_SERVICE",
@@ -28,10 +32,23 @@ OF_A_SERVICE = (
 )
 """What a service is told about itself; a supervisor started from within one must not pass for a part of it."""
 
-USED_LATER = ("encodings.utf_8_sig", "grp", "pwd", "resource", "termios", "traceback")
+USED_LATER = (
+    "cronsim",
+    "encodings.utf_8_sig",
+    "grp",
+    "holdfast.model.job",
+    "holdfast.statefile.recovery.evidence",
+    "pwd",
+    "resource",
+    "termios",
+    "traceback",
+)
 """What is otherwise imported at its first use: files replaced under a running supervisor must do no harm."""
 
-_UNREADY = "the supervisor ended before it was ready; see {}"
+_UNREADY = "it ended before it was ready; see {}"
+
+_OUTERMOST = "watchdog" if sys.platform == "linux" else "supervisor"
+"""The program that all others descend from."""
 
 NOT_NEEDED = ("ssl", "_ssl", "_hashlib")
 """Modules that asyncio and hashlib load where they can: OpenSSL, 8 MB in a process that speaks to nobody far away."""
@@ -46,71 +63,157 @@ def supervisor(home: Home, ready: "Callable[[], None]") -> None:
     """
     _spare_memory()
     _import_the_rest()
+    _leave_a_trace()
     import asyncio
 
     from holdfast import statefile
+    from holdfast.machine.supervisor.custody import Custody
+    from holdfast.machine.supervisor.mutual import Mutual
     from holdfast.machine.supervisor.run import run
 
     _make_folders(home)
     with statefile.hold(home.supervisor_lock):
         loop = asyncio.new_event_loop()
         try:
-            loop.run_until_complete(run(_parts(home, loop), ready))
+            _make_runtime(home)
+            custody = Custody(loop, home)
+            custody.connect()
+            parts = _parts(home, loop, custody)
+            mutual = Mutual(parts, custody, lambda: start_watchdog(home))
+
+            def served() -> None:
+                custody.ready()
+                ready()
+
+            loop.run_until_complete(run(parts, custody, mutual, served))
         finally:
             loop.close()
 
 
-def start_supervisor(home: Home) -> None:
-    """Start a supervisor that outlives the caller, and return once it takes orders.
+def watchdog(home: Home, reply: "Reply | None", *, take_over: bool) -> int:
+    """Run the watchdog of a home until it is told to leave or nothing is left to guard; return the exit code.
+
+    `reply` answers whoever waits for the supervisor to get ready. With `take_over` a watchdog that guards now is asked
+    to leave; systemd, which names the socket on which it wants to hear of us, starts one for good.
 
     Raises:
-        LockHeld: another one was faster.
+        LockHeld: another watchdog guards this home.
+        HoldfastError: the state folder or the runtime folder cannot be used.
+    """
+    _spare_memory()
+    _import_the_rest()
+    from holdfast.clock import SystemClock
+    from holdfast.machine.process.headroom import Headroom
+    from holdfast.machine.process.kernel import become_subreaper
+    from holdfast.machine.watchdog.run import Orders, run
+    from holdfast.machine.watchdog.takeover import take_lock
+
+    _make_folders(home)
+    with take_lock(home, take_over=take_over or "NOTIFY_SOCKET" in os.environ):
+        headroom = Headroom()
+        headroom.raise_own_limit()
+        become_subreaper()
+        _make_runtime(home)
+        orders = Orders(
+            home=home, clock=SystemClock(), launch=_supervisor_of(home, headroom), reply=reply
+        )
+        return run(orders)
+
+
+def start(home: Home) -> None:
+    """Start Holdfast so that it outlives the caller, and return once its supervisor takes orders.
+
+    Raises:
+        LockHeld: a watchdog or a supervisor is there already.
         HoldfastError: it ended before it was ready; the message is its own.
     """
-    spawn_supervisor(home).returncode = 0  # it is meant to live on: nobody waits for it here
+    spawn(home).returncode = 0  # it is meant to live on: nobody waits for it here
 
 
-def spawn_supervisor(home: Home) -> "subprocess.Popen[bytes]":
-    """Start a supervisor as a child in a session of its own, and return once it takes orders.
+def spawn(home: Home) -> "subprocess.Popen[bytes]":
+    """Start Holdfast as a child in a session of its own, and return once its supervisor takes orders.
+
+    The child is the watchdog, and where there is none (it needs Linux) the supervisor.
 
     Raises:
-        LockHeld: another one was faster.
+        LockHeld: a watchdog or a supervisor is there already.
         HoldfastError: it ended before it was ready; the message is its own.
     """
     _make_folders(home)
-    with _own_log(home) as log:
-        told, tell = os.pipe()
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "holdfast.assemble",
-            "supervisor",
-            "--ready-fd",
-            str(tell),
-        ]
-        with os.fdopen(told, "rb") as answer:
-            supervising = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=home.root,
-                env=_environment(home),
-                pass_fds=(tell,),
-                start_new_session=True,
-            )
+    told, tell = os.pipe()
+    with os.fdopen(told, "rb") as answer:
+        try:
+            started = _popen(home, _OUTERMOST, "--ready-fd", str(tell), pass_fds=(tell,))
+        finally:
             os.close(tell)
-            line = answer.readline()
-    found = json.loads(line) if line else {"error": _UNREADY.format(home.logs / "supervisor.log")}
-    if "error" in found:
-        supervising.wait()
-        raise (LockHeld if found.get("held") else HoldfastError)(found["error"])
-    return supervising
+        line = answer.readline()
+    log = home.logs / f"{_OUTERMOST}.log"
+    found = json.loads(line) if line else {"error": _UNREADY.format(log)}
+    if "error" not in found:
+        return started
+    if found.get("stays"):
+        started.returncode = 0  # a supervisor without a watchdog was found, and has one now
+    else:
+        started.wait()
+    raise (LockHeld if found.get("held") else HoldfastError)(found["error"])
 
 
-def _own_log(home: Home) -> "IO[bytes]":
-    path = home.logs / "supervisor.log"
+def start_watchdog(home: Home) -> int:
+    """Start a watchdog for a supervisor that runs, and return its pid at once.
+
+    Raises:
+        HoldfastError: its log cannot be written.
+        OSError: it could not be executed.
+    """
+    started = _popen(home, "watchdog")
+    started.returncode = (
+        0  # it is meant to live on: the supervisor reaps it as it reaps all strangers
+    )
+    return started.pid
+
+
+def _popen(
+    home: Home, program: str, *arguments: str, pass_fds: tuple[int, ...] = ()
+) -> "subprocess.Popen[bytes]":
+    with _own_log(home, program) as log:
+        return subprocess.Popen(
+            _command(program, *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=home.root,
+            env=_environment(home),
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+
+
+def _command(program: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "holdfast.assemble", program, *arguments]
+
+
+def _supervisor_of(home: Home, headroom: "Headroom") -> "Callable[[int], Spawned]":
+    """Return what starts the supervisor from within the watchdog: under the limits the watchdog was given."""
+    from holdfast.machine.process.launch import Launch
+    from holdfast.machine.process.spawn import spawn as execute
+
+    def launch(tell: int) -> "Spawned":
+        with _own_log(home, "supervisor") as log:
+            order = Launch(
+                argv=tuple(_command("supervisor", "--ready-fd", str(tell))),
+                env=_environment(home),
+                cwd=str(home.root),
+                stdout=log.fileno(),
+                stderr=log.fileno(),
+                pass_fds=(tell,),
+            )
+            return execute(order, headroom)
+
+    return launch
+
+
+def _own_log(home: Home, program: str) -> "IO[bytes]":
+    path = home.logs / f"{program}.log"
     try:
         return open(path, "ab", opener=_private)
     except OSError as error:
@@ -148,35 +251,49 @@ def _import_the_rest() -> None:
             importlib.import_module(name)
 
 
-def _parts(home: Home, loop: "asyncio.AbstractEventLoop") -> "Parts":
+def _leave_a_trace() -> None:
+    """Have every stack written to the own log when the watchdog ends this process because it hangs."""
+    import faulthandler
+
+    faulthandler.enable()
+
+
+def _make_runtime(home: Home) -> None:
     from holdfast import statefile
+
+    runtime = home.runtime()
+    make_runtime(runtime)
+    statefile.write_atomic(
+        home.runtime_pointer, f"{runtime}\n", durability=statefile.Durability.FILE, mode=0o600
+    )
+
+
+def _parts(home: Home, loop: "asyncio.AbstractEventLoop", custody: "Custody") -> "Parts":
     from holdfast.clock import SystemClock, boot_id
     from holdfast.journal import Journal
     from holdfast.machine.output.pipes import Pipes
+    from holdfast.machine.probes.errand import Errands, end_left_errands
     from holdfast.machine.process.headroom import Headroom
     from holdfast.machine.process.kernel import become_subreaper
     from holdfast.machine.process.tree import Roster
     from holdfast.machine.supervisor.keeper import Keeper
     from holdfast.machine.supervisor.launch import Launcher
-    from holdfast.machine.supervisor.loop import Parts
     from holdfast.machine.supervisor.notes import Notes
+    from holdfast.machine.supervisor.parts import Parts
     from holdfast.machine.supervisor.records import Records
     from holdfast.machine.supervisor.trees import Trees
 
     headroom = Headroom()
     headroom.raise_own_limit()
     become_subreaper()
-    runtime = home.runtime()
-    make_runtime(runtime)
-    statefile.write_atomic(
-        home.runtime_pointer, f"{runtime}\n", durability=statefile.Durability.FILE, mode=0o600
-    )
     clock = SystemClock()
     journal = Journal(home.journal, clock)
     journal.open()
     notes = Notes(home, clock, journal)
     records = Records(home, boot_id())
-    pipes = Pipes(loop, clock, notes.output_lost)
+    roster = Roster()
+    end_left_errands(str(home.root), roster)
+    pipes = Pipes(loop, clock, notes.output_lost, custody)
     return Parts(
         home=home,
         clock=clock,
@@ -185,32 +302,55 @@ def _parts(home: Home, loop: "asyncio.AbstractEventLoop") -> "Parts":
         records=records,
         keeper=Keeper(loop, records, notes, journal),
         pipes=pipes,
-        launcher=Launcher(home, runtime, pipes, headroom),
-        trees=Trees(loop, Roster(), boot_id()),
+        launcher=Launcher(home, home.runtime(), pipes, headroom),
+        trees=Trees(loop, roster, boot_id(), lambda: _watchdogs(custody)),
         notes=notes,
+        keeping=custody,
+        errands=Errands(loop, headroom),
     )
+
+
+def _watchdogs(custody: "Custody") -> frozenset[int]:
+    return frozenset({os.getppid(), custody.watchdog_pid or 0})
 
 
 def _main(arguments: list[str]) -> int:
     """Run one program as a process of its own; only Holdfast itself calls this."""
-    program, _, descriptor = arguments
-    if program != "supervisor":
-        raise HoldfastError(f"there is no program {program!r}")
-    with os.fdopen(int(descriptor), "w", encoding="utf-8") as answer:
-
-        def ready() -> None:
-            answer.write('{"ready": true}\n')
-            answer.close()
-
-        try:
-            supervisor(Home(default_home()), ready)
-        except HoldfastError as error:
-            if not answer.closed:
-                answer.write(
-                    json.dumps({"error": str(error), "held": isinstance(error, LockHeld)}) + "\n"
-                )
-            return error.exit_code
+    program, *rest = arguments
+    ready_fd = int(rest[rest.index("--ready-fd") + 1]) if "--ready-fd" in rest else None
+    answer = _Answer(ready_fd)
+    home = Home(default_home())
+    try:
+        if program == "watchdog":
+            reply = None if ready_fd is None else answer.give
+            return watchdog(home, reply, take_over="--take-over" in rest)
+        if program != "supervisor":
+            raise HoldfastError(f"there is no program {program!r}")  # noqa: TRY301 - one way out
+        supervisor(home, lambda: answer.give({"ready": True}))
+    except HoldfastError as error:
+        answer.give({"error": str(error), "held": isinstance(error, LockHeld)})
+        if ready_fd is None:
+            print(error, file=sys.stderr)  # noqa: T201 - its own log, or that of who started it
+        return error.exit_code
     return 0
+
+
+class _Answer:
+    """The pipe to whoever waits for this program; one line, once, and nobody need be there to read it."""
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd
+        if fd is not None:
+            os.set_inheritable(fd, False)
+
+    def give(self, words: Mapping[str, object]) -> None:
+        """Write the answer, unless one was given."""
+        if self._fd is None:
+            return
+        fd, self._fd = self._fd, None
+        with contextlib.suppress(OSError):
+            os.write(fd, json.dumps(words).encode() + b"\n")
+        os.close(fd)
 
 
 if __name__ == "__main__":

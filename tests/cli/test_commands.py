@@ -27,6 +27,9 @@ OF_THE_DESIGN = [
     "events",
     "history",
     "beat",
+    "boot",
+    "job",
+    "run",
     "state",
     "config",
     "doctor",
@@ -72,7 +75,11 @@ def test_every_option_says_what_it_does(command: Command) -> None:
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_takes_the_common_options(command: Command) -> None:
     (words,) = [shlex.split(example.partition(">")[0])[1:] for example in command.examples[:1]]
-    options = build(COMMANDS).parse_args([*words, "--json", "-q", "--log-level", "debug"])
+    common = ["--json", "-q", "--log-level", "debug"]
+    name, *rest = words
+    # What stands behind `run` belongs to the command that is run.
+    words = [name, *common, *rest] if name == "run" else [*words, *common]
+    options = build(COMMANDS).parse_args(words)
     assert (options.json, options.quiet, options.log_level) == (True, True, "debug")
 
 

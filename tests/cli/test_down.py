@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from holdfast.cli import reach
+from holdfast import statefile
+from holdfast.cli import down, ending, reach
 from holdfast.home import Home
 from holdfast.machine.process.identity import identify
 from holdfast.machine.process.wait import reap_strangers
@@ -32,14 +33,13 @@ def _down(run: "Run") -> Iterator[None]:
 
 @pytest.fixture
 def brought_up(run: "Run", tmp_path: Path) -> dict[str, int]:
-    """Return the pids of two services and the supervisor."""
+    """Return the pids of two services, the supervisor and the watchdog."""
     text = "".join(f'[service.{name}]\ncommand = ["sleep", "8002"]\n' for name in "ab")
     (tmp_path / "holdfast.toml").write_text(text, encoding="utf-8")
     assert run("up", "--no-wait").code == 0
     found = run("status", "--json").json
-    return {row["name"]: row["pid"] for row in found["services"]} | {
-        "supervisor": found["supervisor"]["pid"]
-    }
+    own = {name: found[name]["pid"] for name in ("supervisor", "watchdog")}
+    return {row["name"]: row["pid"] for row in found["services"]} | own
 
 
 class Answers:
@@ -63,7 +63,7 @@ def test_it_stops_everything_and_returns_once_nothing_is_left(
 ) -> None:
     done = run("down")
     assert (done.code, done.out) == (0, "2 services stopped; Holdfast ended\n")
-    assert [identify(pid) for pid in brought_up.values()] == [None] * 3
+    assert [identify(pid) for pid in brought_up.values()] == [None] * 4
     assert run("status").code == 3
 
 
@@ -77,6 +77,7 @@ def test_services_may_be_kept(run: "Run", brought_up: dict[str, int]) -> None:
     assert done.code == 0
     assert "the services live on" in done.out
     assert identify(brought_up["supervisor"]) is None
+    assert identify(brought_up["watchdog"]) is None
     assert identify(brought_up["a"]) is not None
     again = run("down")
     assert again.code == 3
@@ -87,8 +88,10 @@ def test_services_may_be_kept(run: "Run", brought_up: dict[str, int]) -> None:
 def test_services_that_outlived_their_supervisor_are_not_passed_over(
     run: "Run", brought_up: dict[str, int]
 ) -> None:
-    os.kill(brought_up["supervisor"], signal.SIGKILL)
-    os.waitpid(brought_up["supervisor"], 0)
+    with ending.Programs([brought_up["watchdog"], brought_up["supervisor"]]) as programs:
+        for name in ("watchdog", "supervisor"):
+            os.kill(brought_up[name], signal.SIGKILL)
+        assert programs.left() == []
     assert run("down").code == 3
     assert run("up", "--no-wait").code == 0
     assert run("down").code == 0
@@ -100,6 +103,37 @@ def test_where_nothing_runs_there_is_nothing_to_do(run: "Run", home: Home) -> No
     assert (done.code, done.out) == (0, "nothing is running\n")
     assert run("down", "--json").json == {"services": []}
     assert run("down", "-q").out == ""
+
+
+def test_a_supervisor_that_is_just_being_replaced_is_waited_for(
+    run: "Run", brought_up: dict[str, int]
+) -> None:
+    os.kill(brought_up["supervisor"], signal.SIGKILL)
+    done = run("down")
+    assert (done.code, done.out) == (0, "2 services stopped; Holdfast ended\n")
+    assert [identify(pid) for pid in brought_up.values()] == [None] * 4
+
+
+def test_who_runs_and_does_not_answer_is_named(
+    run: "Run", home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(down, "PATIENCE", 0.0)
+    with statefile.hold(home.watchdog_lock):
+        done = run("down")
+    assert done.code == 1
+    assert f"(pid {os.getpid()}) and does not answer" in done.err
+
+
+def test_own_processes_that_do_not_end_are_named(
+    run: "Run", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = Answers(ping={"pid": os.getpid()}, shutdown={"services": []})
+    with monkeypatch.context() as patch:
+        patch.setattr(reach, "supervisor", lambda **_: answers)
+        patch.setattr(ending, "END_WITHIN", 0.0)
+        done = run("down")
+    assert done.code == 1
+    assert f"Holdfast itself (pid {os.getpid()}) has not ended yet" in done.err
 
 
 def test_a_time_nobody_can_read_is_wrong_use(run: "Run", brought_up: dict[str, int]) -> None:

@@ -10,6 +10,8 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
+from holdfast.cli import ending
+from holdfast.home import Home
 from holdfast.machine.process.identity import identify
 from holdfast.machine.process.wait import reap_strangers
 
@@ -33,6 +35,15 @@ def _down(run: "Run") -> Iterator[None]:
     yield
     run("down", "--timeout", "1s")
     reap_strangers(frozenset())
+
+
+@pytest.fixture
+def machine_pids(home: Home) -> Callable[[], dict[str, int | None]]:
+    """Tell who runs, by the locks."""
+    return lambda: {
+        "supervisor": ending.holder(home.supervisor_lock),
+        "watchdog": ending.holder(home.watchdog_lock),
+    }
 
 
 @pytest.fixture
@@ -154,7 +165,51 @@ def test_a_supervisor_that_runs_already_is_not_taken_over(
     (tmp_path / "holdfast.toml").write_text("", encoding="utf-8")
     assert run("up").code == 0
     pid = supervisor(run)
+    watchdog = run("status", "--json").json["watchdog"]["pid"]
     command = front()
-    assert str(pid) in command.until("holdfast:")
+    assert str(watchdog) in command.until("holdfast:")
     assert command.ended() == 4
     assert supervisor(run) == pid
+
+
+def test_the_command_stays_when_its_watchdog_is_killed_and_replaced(
+    run: "Run", front: Callable[..., Front], machine_pids: Callable[[], dict[str, int | None]]
+) -> None:
+    command = front()
+    command.until("Ctrl-C stops everything")
+    before = machine_pids()
+    assert before["watchdog"] is not None
+    os.kill(before["watchdog"], signal.SIGKILL)
+    while machine_pids()["watchdog"] in (None, before["watchdog"]):
+        pass
+    assert machine_pids()["supervisor"] == before["supervisor"]
+    assert command.process.poll() is None
+    command.process.send_signal(signal.SIGINT)
+    assert command.ended() == 130
+    assert machine_pids() == {"supervisor": None, "watchdog": None}
+
+
+def test_the_command_stays_when_its_supervisor_is_killed_and_replaced(
+    run: "Run", front: Callable[..., Front], machine_pids: Callable[[], dict[str, int | None]]
+) -> None:
+    command = front()
+    command.until("Ctrl-C stops everything")
+    before = machine_pids()
+    assert before["supervisor"] is not None
+    os.kill(before["supervisor"], signal.SIGKILL)
+    command.process.send_signal(signal.SIGTERM)
+    assert command.ended() == 0
+    assert machine_pids() == {"supervisor": None, "watchdog": None}
+
+
+def test_an_end_nobody_ordered_is_a_failure(
+    front: Callable[..., Front], machine_pids: Callable[[], dict[str, int | None]]
+) -> None:
+    command = front()
+    command.until("Ctrl-C stops everything")
+    before = [pid for pid in machine_pids().values() if pid is not None]
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    assert command.ended() == 1

@@ -53,26 +53,39 @@ def found(*rows: dict[str, Any]) -> dict[str, Any]:
     return {
         "machine": "laptop",
         "supervisor": {"pid": 7, "state": "running", "since": "2026-01-31T07:00:00Z"},
+        "watchdog": {"pid": 6, "state": "running", "since": "2026-01-31T06:00:00Z"},
         "health": {"score": 100.0, "healthy": 1, "total": 1},
         "services": list(rows),
     }
 
 
 def test_the_head_tells_how_the_machine_fares() -> None:
-    head = status.lines(found(row()), NOW)[0]
+    head = status.lines(found(row()), NOW)[:2]
 
-    assert head == "laptop: supervisor running (pid 7, up 1h 00m), 1/1 healthy (100 %)"
+    assert head == [
+        "laptop: 1/1 healthy (100 %)",
+        "supervisor running (pid 7, up 1h 00m), watchdog running (pid 6, up 2h 00m)",
+    ]
+
+
+def test_the_head_tells_who_is_missing_and_who_does_not_answer() -> None:
+    shown = found(row())
+    shown["supervisor"] = {"pid": 7, "state": "running", "since": None}
+    shown["watchdog"] = {"pid": None, "state": "gone", "since": None}
+    own = status.lines(shown, NOW)[1]
+
+    assert own == "supervisor running (pid 7, it does not answer), watchdog gone"
 
 
 def test_a_service_is_one_line() -> None:
-    line = status.lines(found(row()), NOW)[3]
+    line = status.lines(found(row()), NOW)[4]
 
     assert line.split() == ["api", "running", "4242", "42s", "2", "1.2%", "14", "MB"]
 
 
 def test_what_is_not_there_is_a_dash() -> None:
     line = status.lines(found(row(pid=None, state="down", cpu_percent=None, rss_bytes=None)), NOW)[
-        3
+        4
     ]
 
     assert line.split()[:7] == ["api", "down", "-", "-", "2", "-", "-"]
@@ -98,6 +111,13 @@ def test_what_is_not_there_is_a_dash() -> None:
         ({"state": "down", "desired": "down"}, "stopped by a person"),
         ({"state": "down", "desired": "down", "generation": 0}, ""),
         ({"adopted": True}, "adopted"),
+        ({"beat": None}, ""),
+        ({"beat": {"status": "healthy", "text": None, "error": None}}, ""),
+        (
+            {"beat": {"status": "healthy", "text": "12 done"}, "adopted": True},
+            "adopted; says: 12 done",
+        ),
+        ({"beat": {"status": "error", "error": "no route"}}, "says: error: no route"),
         ({}, ""),
     ],
 )
@@ -106,7 +126,7 @@ def test_a_service_that_does_not_simply_run_says_why(facts: dict[str, Any], said
 
 
 def test_without_services_it_says_how_to_begin() -> None:
-    assert "holdfast up" in status.lines(found(), NOW)[1]
+    assert "holdfast up" in status.lines(found(), NOW)[2]
 
 
 def test_a_home_that_never_ran_is_shown_empty(run: "Callable[..., Done]") -> None:
@@ -170,6 +190,8 @@ def test_a_running_supervisor_answers(machine: "Machine") -> None:
     shown = json.loads(machine.holdfast("status", "--json").stdout)
 
     assert shown["supervisor"]["state"] == "running"
+    assert shown["watchdog"]["state"] == "running"
+    assert shown["watchdog"]["pid"] in machine.living()
     assert set(shown["services"][0]) >= FIELDS
     assert shown["services"][0]["pid"] == machine.pid("api")
 

@@ -1,6 +1,6 @@
 """`holdfast up` with a real supervisor: steps, outcome, exit code."""
 
-import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from holdfast import statefile
+import holdfast
 from holdfast.cli import up
 from holdfast.home import Home
+from holdfast.machine.process.identity import identify
 from holdfast.machine.process.wait import reap_strangers
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Done
+    from tests.conftest import Machine
 
     Run = Callable[..., Done]
 
@@ -37,6 +39,14 @@ def write(tmp_path: Path) -> Callable[[str], None]:
 def service(name: str, command: str = '"sleep", "8001"', more: str = "") -> str:
     return f"[service.{name}]\ncommand = [{command}]\n{more}\n"
 
+
+HOLD = """
+import signal, sys
+from holdfast import statefile
+with statefile.hold(sys.argv[1]):
+    print("held", flush=True)
+    signal.pause()
+"""
 
 FAILS = '"/no/such/program"'
 
@@ -167,7 +177,7 @@ def test_stale_pid_files_are_cleaned_up_and_told(
     for name in ("a", "b"):
         home.pid(name).write_text("4194000\n")
     assert "(2 stale pid files removed: a, b)" in run("up").out
-    assert list(home.pids.iterdir()) == []
+    assert not any(home.pid(name).exists() for name in ("a", "b"))
 
 
 def test_a_supervisor_that_holds_the_lock_and_does_not_answer_is_told(
@@ -178,11 +188,48 @@ def test_a_supervisor_that_holds_the_lock_and_does_not_answer_is_told(
 ) -> None:
     monkeypatch.setattr(up, "PATIENCE", 0.0)
     write(service("a"))
-    with statefile.hold(home.supervisor_lock):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(home.supervisor_lock)], stdout=subprocess.PIPE
+    ) as holding:
+        assert holding.stdout is not None
+        assert holding.stdout.readline() == b"held\n"
         done = run("up")
+        holding.kill()
     assert done.code == 4
-    assert str(os.getpid()) in done.err
+    assert str(holding.pid) in done.err
     assert "supervisor.log" in done.err
+
+
+def test_another_version_is_replaced_and_the_services_live_on(
+    run: "Run", write: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(service("a"))
+    assert run("up").code == 0
+    before = run("status", "--json").json
+    monkeypatch.setattr(holdfast, "__version__", "0.0.0+next")
+    done = run("up")
+    assert done.code == 0
+    assert "in place of version" in done.lines[0]
+    assert "the services went on" in done.lines[0]
+    after = run("status", "--json").json
+    assert after["services"][0]["pid"] == before["services"][0]["pid"]
+    assert after["supervisor"]["pid"] != before["supervisor"]["pid"]
+    assert after["watchdog"]["pid"] != before["watchdog"]["pid"]
+    assert identify(before["watchdog"]["pid"]) is None
+
+
+def test_several_at_once_end_with_one_supervisor_and_one_watchdog(
+    new_machine: "Callable[[], Machine]",
+) -> None:
+    machine = new_machine()
+    machine.config(service("a"))
+    started = [machine.beside("up", "-c", str(machine.file)) for _ in range(4)]
+    for one in started:
+        machine.finished(one)
+    shown = machine.status()
+    assert len(machine.copies("a")) == 1
+    own = {shown["supervisor"]["pid"], shown["watchdog"]["pid"]}
+    assert set(machine.living()) == own | {machine.pid("a")}
 
 
 def test_a_state_folder_nobody_can_use_is_told(

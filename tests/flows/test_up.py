@@ -104,7 +104,7 @@ def test_four_at_once_make_one_supervisor_and_one_copy(machine: "Machine") -> No
     assert [one.returncode for one in together] == [0, 0, 0, 0], said
     assert all(machine.copies(name) == [machine.pid(name)] for name in ("a", "b"))
     services = set(machine.living("a") + machine.living("b"))
-    assert set(machine.living()) - services == {machine.supervisor()}
+    assert set(machine.living()) - services == {machine.supervisor(), machine.watchdog()}
 
 
 def test_up_shows_what_failed_starts_the_rest_and_exits_1(machine: "Machine") -> None:
@@ -206,7 +206,7 @@ def test_a_foreground_beside_a_running_supervisor_is_refused(machine: "Machine")
     machine.begin()
     pid = machine.supervisor()
     done = machine.up("--foreground", expect=4)
-    assert str(pid) in done.stderr
+    assert str(machine.watchdog()) in done.stderr
     assert machine.supervisor() == pid
 
 

@@ -37,6 +37,7 @@ ELSEWHERE = {
     "cli/options/shared.py": "cli/test_commands.py",
     # Declarations without a decision of their own.
     "cli/checkups/finding.py": "cli/test_doctor.py",
+    "model/beat.py": "rules/test_liveness.py",
     "model/event.py": "rules/test_supervise.py",
     # The steps of one write, tested by failing each of them in turn.
     "statefile/draft.py": "statefile/test_write.py",
@@ -49,6 +50,15 @@ ELSEWHERE = {
     # Bindings that only another operating system can run.
     "statefile/system/kernel32.py": "statefile/system/test_windows.py",
     "machine/process/kernel32.py": "machine/process/test_windows.py",
+    # The parts of one program, tested together as real processes.
+    "machine/watchdog/callers.py": "machine/watchdog/test_run.py",
+    "machine/watchdog/duty.py": "machine/watchdog/test_run.py",
+    "machine/watchdog/talk.py": "machine/watchdog/test_run.py",
+    # Shapes without a decision of their own.
+    "machine/keeping.py": "machine/output/test_pipes.py",
+    "machine/supervisor/care/attendant.py": "machine/supervisor/test_loop.py",
+    "machine/supervisor/parts.py": "machine/supervisor/test_loop.py",
+    "machine/supervisor/staff.py": "machine/supervisor/test_run.py",
     # The two ends of one pump.
     "machine/output/sink.py": "machine/output/test_pipes.py",
     "machine/output/streams.py": "machine/output/test_pipes.py",

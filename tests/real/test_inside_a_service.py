@@ -67,6 +67,8 @@ def test_the_environment_is_what_the_file_asks_for_and_nothing_of_the_caller(
     machine.holdfast("up", "-c", str(machine.file), "--no-wait", env=CALLER, expect=(0, 1))
     plain, rich = found_by(machine, "plain"), found_by(machine, "rich")
     instances = plain.pop("HOLDFAST_INSTANCE"), rich.pop("HOLDFAST_INSTANCE")
+    addresses = plain.pop("NOTIFY_SOCKET"), rich.pop("NOTIFY_SOCKET")
+    assert len({*addresses, CALLER["NOTIFY_SOCKET"]}) == 3
     assert len({*instances, CALLER["HOLDFAST_INSTANCE"], ""}) == 4
     common = {
         "HOME": machine.env["HOME"],
@@ -237,7 +239,8 @@ def test_another_user_is_that_user_in_every_respect(machine: "Machine") -> None:
     env, own = found_by(machine, "env"), found_by(machine, "own")
     assert (env["HOME"], env["USER"]) == (nobody.pw_dir, "nobody")
     assert (own["HOME"], own["USER"]) == ("/srv", "alias")
-    assert not env.keys() & {"SECRET", "PYTHONPATH", "NOTIFY_SOCKET", "LISTEN_FDS"}
+    assert not env.keys() & {"SECRET", "PYTHONPATH", "LISTEN_FDS"}
+    assert env["NOTIFY_SOCKET"].startswith(str(machine.runtime))
     ids, last = said(machine, "ids").rstrip().rsplit("\n", 1)
     found = dict(re.findall(r"^(\w+):\s*(.*?)\s*$", ids, re.MULTILINE))
     assert set(found["Uid"].split()) == {str(nobody.pw_uid)}

@@ -1,6 +1,6 @@
 """The table of commands."""
 
-from holdfast.cli.options import records, services, setup, shared, state
+from holdfast.cli.options import jobs, records, services, setup, shared, state
 from holdfast.cli.parser import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -122,6 +122,25 @@ COMMANDS: tuple[Command, ...] = (
         options=services.beat,
     ),
     Command(
+        name="job",
+        summary="see jobs, run one now, look at its runs",
+        run="holdfast.cli.job:run",
+        examples=(
+            "holdfast job list",
+            "holdfast job run report",
+            "holdfast job history report -n 5",
+        ),
+        options=shared.none,
+        verbs=jobs.VERBS,
+    ),
+    Command(
+        name="run",
+        summary="run the command of another scheduler and remember how it went",
+        run="holdfast.cli.run:run",
+        examples=("holdfast run --check export -- ./export --all",),
+        options=jobs.run,
+    ),
+    Command(
         name="state",
         summary="change state files of scripts so that no crash tears them, look at them, mend them",
         run="holdfast.cli.state.verbs:run",
@@ -145,6 +164,17 @@ COMMANDS: tuple[Command, ...] = (
             "holdfast config schema",
         ),
         options=setup.config,
+    ),
+    Command(
+        name="boot",
+        summary="have Holdfast started with the machine",
+        run="holdfast.cli.boot:run",
+        examples=(
+            "holdfast boot install",
+            "holdfast boot install --system --dry-run",
+            "holdfast boot status",
+        ),
+        options=setup.boot,
     ),
     Command(
         name="doctor",

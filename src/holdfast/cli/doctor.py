@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from holdfast.cli import known, reach, render
-from holdfast.cli.checkups import machine, state
+from holdfast.cli.checkups import machine, state, watchdog
 from holdfast.cli.checkups.finding import Finding, Grade
 from holdfast.clock import SystemClock
 from holdfast.home import Home
@@ -39,6 +39,7 @@ def look(home: Home) -> Iterator[Finding]:
     yield from state.home(home)
     yield from state.runtime(home)
     yield from state.supervisor(home)
+    yield from watchdog.watchdog(home)
     yield from state.service_records(home)
     yield from state.configuration(home)
     yield from machine.restic()

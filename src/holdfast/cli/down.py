@@ -1,28 +1,28 @@
 """`holdfast down`: stop everything in reverse order, and return when nothing is left."""
 
 import argparse
-import os
-import select
 import sys
+import time
+from contextlib import suppress
 from typing import Any
 
-from holdfast.cli import reach, render
+from holdfast.cli import ending, reach, render
 from holdfast.cli.when import seconds
+from holdfast.clock import SystemClock
 from holdfast.errors import HoldfastError, NotRunning
 
-END_WITHIN = 10.0
-"""Seconds the supervisor itself may take to end once everything is stopped."""
+PATIENCE = 15.0
+"""Seconds in which a supervisor that is being started or replaced must begin to answer."""
 
 
 def run(options: argparse.Namespace) -> int:
     """Stop all services and Holdfast itself; 1 when a service could not be ended."""
     within = seconds(options.timeout) if options.timeout else None
-    try:
-        rows = _shut_down(
-            keep=options.keep_services, within=within, is_quiet=options.quiet or options.json
-        )
-    except NotRunning:
+    if not _is_served():
         return _nothing_to_do(options)
+    rows = _shut_down(
+        keep=options.keep_services, within=within, is_quiet=options.quiet or options.json
+    )
     stuck = [row for row in rows if row["result"] == "stuck"]
     if options.json:
         render.print_json({"services": rows})
@@ -33,34 +33,45 @@ def run(options: argparse.Namespace) -> int:
     return 1 if stuck else 0
 
 
+def _is_served() -> bool:
+    """Tell whether a supervisor answers; one that is just being replaced is waited for.
+
+    Raises:
+        HoldfastError: a supervisor or a watchdog runs, and none answers.
+    """
+    clock = SystemClock()
+    until = clock.monotonic() + PATIENCE
+    while True:
+        with suppress(NotRunning), reach.supervisor() as control:
+            return bool(control.call("ping"))
+        own = ending.of_home(reach.home())
+        if not own:
+            return False
+        if clock.monotonic() > until:
+            named = " and ".join(map(str, own))
+            raise HoldfastError(
+                f"Holdfast runs (pid {named}) and does not answer; see {reach.home().logs / 'supervisor.log'}"
+            )
+        time.sleep(0.05)
+
+
 def _shut_down(*, keep: bool, within: float | None, is_quiet: bool) -> list[dict[str, Any]]:
     def told(row: dict[str, Any]) -> None:
         if not is_quiet and row["pid"] is None and sys.stdout.isatty():
             print(f"  {row['name']} {row['state']}", flush=True)
 
     with reach.supervisor(patience=None) as control:
-        pid = control.call("ping")["pid"]
-        order = {"keep_services": keep, "timeout": within}
-        rows: list[dict[str, Any]] = control.call("shutdown", order, progress=told)["services"]
-        if not _is_ended(pid):
-            raise HoldfastError(
-                f"everything is stopped, but the supervisor itself (pid {pid}) has not ended yet"
-            )
+        own = {control.call("ping")["pid"], *ending.of_home(reach.home())}
+        with ending.Programs(own) as programs:
+            order = {"keep_services": keep, "timeout": within}
+            rows: list[dict[str, Any]] = control.call("shutdown", order, progress=told)["services"]
+            left = programs.left()
+    if left:
+        named = " and ".join(map(str, left))
+        raise HoldfastError(
+            f"{'the services are let go' if keep else 'everything is stopped'}, but Holdfast itself (pid {named}) has not ended yet"
+        )
     return rows
-
-
-def _is_ended(pid: int) -> bool:
-    """Tell, as soon as it is so, that the supervisor itself is gone; False when that takes too long."""
-    if sys.platform != "linux":
-        return True
-    try:
-        pidfd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([pidfd], [], [], END_WITHIN)[0])
-    finally:
-        os.close(pidfd)
 
 
 def _tell(rows: list[dict[str, Any]], *, keep: bool) -> None:

@@ -1,40 +1,44 @@
-"""`up --foreground`: the supervisor as a child in front, for containers, service managers and looking on."""
+"""`up --foreground`: Holdfast in front, for containers, service managers and looking on."""
 
 import argparse
+import os
 import signal
-import subprocess
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from holdfast import assemble
-from holdfast.cli import reach
+from holdfast.cli import ending, reach
 from holdfast.errors import HoldfastError
+from holdfast.home import Home
 
 if TYPE_CHECKING:
+    import subprocess
+
     from holdfast.config.settings import Settings
+
+AGAIN_AFTER = 0.1
+"""Seconds between two looks, once an end was ordered, whether another supervisor came in place of the one asked."""
 
 
 def run(wanted: "Settings", options: argparse.Namespace) -> int:
-    """Run until the supervisor ends; the first signal asks it to stop everything, the second kills.
+    """Run until supervisor and watchdog have ended; the first signal asks them to stop everything, the second kills.
 
     Raises:
-        LockHeld: a supervisor runs already.
-        HoldfastError: it could not start.
+        LockHeld: they run already.
+        HoldfastError: they could not start.
     """
-    front = _Front()
+    front = _Front(reach.home())
     front.listen()
-    supervisor = assemble.spawn_supervisor(reach.home())
-    front.stand_before(supervisor)
+    front.stand_before(assemble.spawn(reach.home()))
     code = _bring_up(wanted, options, front)
     if not (options.quiet or front.heard):
         print("In the foreground: Ctrl-C stops everything, a second one kills.", flush=True)
-    ended = supervisor.wait()
+    is_orderly = front.wait()
     if front.heard:
         return 130 if front.heard[0] == signal.SIGINT else 0
-    return (
-        1 if ended < 0 else ended or code
-    )  # below 0: ended by a signal, which is nobody's wish here
+    return code if is_orderly else 1
 
 
 def _bring_up(wanted: "Settings", options: argparse.Namespace, front: "_Front") -> int:
@@ -53,33 +57,57 @@ def _bring_up(wanted: "Settings", options: argparse.Namespace, front: "_Front") 
 class _Front:
     """Hears the signals meant for the whole and passes them on to the supervisor, also those that come too early."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Home) -> None:
+        self.home = home
         self.heard: list[int] = []
-        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self._asked: int | None = None
+        self._is_ending = False
+        self._woken, self._wake = os.pipe()
 
     def listen(self) -> None:
-        """Take over the signals that end a program."""
+        """Take over the signals that end a program, and have each wake whoever waits here."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._hear)
         if sys.platform != "win32":
             signal.signal(signal.SIGHUP, self._hear)
+            for fd in (self._woken, self._wake):
+                os.set_blocking(fd, False)
+            signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
 
-    def stand_before(self, supervisor: "subprocess.Popen[bytes]") -> None:
+    def stand_before(self, child: "subprocess.Popen[bytes]") -> None:
         """Pass on what was heard so far, and everything from now on."""
-        self._supervisor = supervisor
+        self._child = child
         for _ in self.heard:
             self.end()
 
     def end(self) -> None:
         """Ask the supervisor to stop everything; asked again, it kills."""
-        if self._supervisor is not None:
-            self._supervisor.send_signal(signal.SIGTERM)
+        self._is_ending = True
+        self._asked = ending.holder(self.home.supervisor_lock)
+        if self._asked is not None:
+            ending.ask(self._asked)
 
-    def wait(self) -> None:
-        """Return once the supervisor is gone: nothing is left behind."""
-        if self._supervisor is not None:
-            self._supervisor.wait()
+    def wait(self) -> bool:
+        """Return once nothing of Holdfast is left, whoever was replaced meanwhile; tell whether it ended in order."""
+        while self._child is not None and (own := ending.of_home(self.home)):
+            with ending.Programs(own) as programs:
+                programs.await_one(self._woken, within=AGAIN_AFTER if self._is_ending else None)
+            self._child.poll()  # a child that died must not stay a zombie
+            self._ask_successor()
+        if self._child is not None:
+            self._child.wait()
+        return not self.home.heartbeat("supervisor").exists()
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         self.heard.append(number)
-        self.end()
+        if self._child is not None:
+            self.end()
+
+    def _ask_successor(self) -> None:
+        """Ask a supervisor that came after the one that was asked: it was just being replaced, and knows of nothing."""
+        if not self._is_ending:
+            return
+        with suppress(HoldfastError), reach.supervisor() as control:
+            if control.call("ping")["pid"] != self._asked:  # it answers, so it hears signals too
+                self.end()

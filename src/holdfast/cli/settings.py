@@ -46,9 +46,9 @@ def load_remembered(explicit: "str | None") -> "Settings":
     Raises:
         ConfigError: there is no file, or something is wrong with it.
     """
-    from holdfast.machine.supervisor import view
+    from holdfast.machine.supervisor import standing
 
-    remembered = view.remembered(reach.home()).get("config")
+    remembered = standing.remembered(reach.home()).get("config")
     return load(explicit or (str(remembered) if remembered else None))
 
 

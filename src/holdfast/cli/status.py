@@ -58,16 +58,13 @@ def _show(options: argparse.Namespace) -> int:
 
 def lines(found: dict[str, Any], now: float) -> list[str]:
     """Return the status as people read it."""
-    supervisor, health = found["supervisor"], found["health"]
-    state = supervisor["state"]
-    own = f"supervisor {state}"
-    if supervisor["pid"]:
-        own += f" (pid {supervisor['pid']}, {_since(supervisor['since'], now)})"
+    health = found["health"]
+    own = ", ".join(_program(name, found[name], now) for name in ("supervisor", "watchdog"))
     score = f"{health['healthy']}/{health['total']} healthy ({health['score']:g} %)"
     colour = "green" if health["healthy"] == health["total"] else "red"
-    head = f"{render.paint(found['machine'], 'bold')}: {own}, {render.paint(score, colour)}"
+    head = f"{render.paint(found['machine'], 'bold')}: {render.paint(score, colour)}"
     if not found["services"]:
-        return [head, "no services; describe some in holdfast.toml and run: holdfast up"]
+        return [head, own, "no services; describe some in holdfast.toml and run: holdfast up"]
     body = render.table(HEAD, (_row(row, now) for row in found["services"]))
     coloured = [
         _coloured(line, row["state"])
@@ -75,11 +72,24 @@ def lines(found: dict[str, Any], now: float) -> list[str]:
     ]
     notes = [(row["name"], note(row, now)) for row in found["services"]]
     told = [f"{name}: {text}" for name, text in notes if text]
-    return [head, "", render.paint(body[0], "grey"), *coloured, *([""] if told else []), *told]
+    return [
+        head,
+        own,
+        "",
+        render.paint(body[0], "grey"),
+        *coloured,
+        *([""] if told else []),
+        *told,
+    ]
 
 
-def _since(since: str | None, now: float) -> str:
-    return f"up {render.duration(now - wall_from_text(since))}" if since else "it does not answer"
+def _program(name: str, program: dict[str, Any], now: float) -> str:
+    told = f"{name} {program['state']}"
+    if program["pid"] is None:
+        return told
+    since = program.get("since")
+    up = f"up {render.duration(now - wall_from_text(since))}" if since else "it does not answer"
+    return f"{told} (pid {program['pid']}, {up})"
 
 
 def _row(row: dict[str, Any], now: float) -> tuple[str, ...]:
@@ -100,7 +110,17 @@ def note(row: dict[str, Any], now: float) -> str:
         return str(row["why"])
     if row["desired"] == "down" and row["state"] == "down" and row["generation"]:
         return "stopped by a person"
-    return "adopted" if row["adopted"] else ""
+    told = ("adopted" if row["adopted"] else "", _says(row.get("beat")))
+    return "; ".join(filter(None, told))
+
+
+def _says(beat: dict[str, Any] | None) -> str:
+    """Return what a service last said of itself, where that is more than that it lives."""
+    if not beat:
+        return ""
+    if beat.get("error"):
+        return f"says: {beat.get('status') or 'error'}: {beat['error']}"
+    return f"says: {beat['text']}" if beat.get("text") else ""
 
 
 def _coloured(line: str, state: str) -> str:

@@ -6,7 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from holdfast.cli import reach, render, settings, steps
+import holdfast
+from holdfast.cli import ending, reach, render, settings, steps
 from holdfast.cli.steps import Course, Step
 from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError, HoldfastError, LockHeld, NotRunning
@@ -14,11 +15,12 @@ from holdfast.model.wire import to_plain
 
 if TYPE_CHECKING:
     from holdfast.config.sections.machine import StartupStep
+    from holdfast.config.sections.watching import LastResort
     from holdfast.config.settings import Settings
 
 
-PATIENCE = 5.0
-"""Seconds in which a supervisor that holds the lock must begin to answer."""
+PATIENCE = 15.0
+"""Seconds in which a supervisor that is being started or replaced must begin to answer."""
 
 LISTED = 10
 """Services named in one message."""
@@ -93,26 +95,54 @@ def _configured(step: "StartupStep", wanted: "Settings") -> Step:
 
 def _start_supervisor() -> str:
     """Start a supervisor unless one runs; when several try at once, one wins and the others wait for it."""
+    running = _who_answers()
+    if running is None:
+        return _started()
+    if running["version"] == holdfast.__version__:
+        return f"already running, pid {running['pid']}"
+    _end_other_version()
+    return f"{_started()}, in place of version {running['version']}; the services went on"
+
+
+def _who_answers() -> dict[str, Any] | None:
+    try:
+        with reach.supervisor() as control:
+            found: dict[str, Any] = control.call("ping")
+            return found
+    except NotRunning:
+        return None
+
+
+def _end_other_version() -> None:
+    """Let supervisor and watchdog of another version end; the services live on, and are adopted by this one."""
+    with (
+        reach.supervisor() as control,
+        ending.Programs(ending.of_home(reach.home())) as programs,
+    ):
+        control.call("shutdown", {"keep_services": True})
+        left = programs.left()
+    if left:
+        raise HoldfastError(
+            f"the Holdfast that runs (pid {' and '.join(map(str, left))}) is another version and does not end; see: holdfast doctor"
+        )
+
+
+def _started() -> str:
+    """Start supervisor and watchdog, or wait for those somebody else is starting just now."""
     from holdfast import assemble
 
     clock = SystemClock()
     until = clock.monotonic() + PATIENCE
     while True:
         try:
-            with reach.supervisor() as control:
-                return f"already running, pid {control.call('ping')['pid']}"
-        except NotRunning:
-            pass
-        try:
-            assemble.start_supervisor(reach.home())
+            assemble.start(reach.home())
         except LockHeld as error:
             if clock.monotonic() > until:
                 log = reach.home().logs / "supervisor.log"
                 raise LockHeld(f"{error}; it does not answer: see {log}") from error
             time.sleep(0.05)
-            continue
-        with reach.supervisor() as control:
-            return f"pid {control.call('ping')['pid']}"
+        if (found := _who_answers()) is not None:
+            return f"pid {found['pid']}"
 
 
 def _clean() -> str:
@@ -147,13 +177,26 @@ def _start_services(wanted: "Settings", options: argparse.Namespace) -> str:
 
 def message(wanted: "Settings") -> dict[str, Any]:
     """Return the configuration as the supervisor takes it."""
-    specs = [to_plain(spec) for spec in wanted.services]
+    from holdfast.config.jobs import jobs_of
+
+    watchdog, last_resort = wanted.watchdog, wanted.alerts.last_resort
     return {
-        "specs": specs,
+        "specs": [to_plain(spec) for spec in wanted.services],
+        "jobs": [to_plain(job) for job in jobs_of(wanted.jobs)],
         "config": str(wanted.path),
         "machine": wanted.machine,
         "look_every": wanted.supervisor.look_every,
+        "watchdog": {
+            "check_every": watchdog.check_every,
+            "stale_after": watchdog.stale_after,
+            "failures": watchdog.failures,
+        },
+        "last_resort": _last_resort(last_resort) if last_resort else None,
     }
+
+
+def _last_resort(section: "LastResort") -> dict[str, Any]:
+    return {"file": section.file} if section.file else {"command": list(section.command or ())}
 
 
 def _verify(options: argparse.Namespace) -> str:

@@ -8,27 +8,13 @@ from holdfast.config.sources import Sources
 
 NOT_ACTED_ON: Mapping[str, str] = {
     "hub": "no hub runs yet",
-    "watchdog": "no watchdog runs yet",
-    "alerts": "nobody is alerted yet",
+    "alerts": "nobody is alerted yet, except through last_resort",
     "agents": "agents are not served yet",
     "tasks": "tasks are not served yet",
-    "job.*": "jobs are not run yet",
     "backup.*": "backups are not made yet",
     "check.*": "checks are not evaluated yet",
     "notify.*": "messages are not sent yet",
     "agent.*": "agents are not started yet",
-    "defaults.restart.on_error": "reported errors restart nothing yet",
-    "service.*.restart.on_error": "reported errors restart nothing yet",
-    "service.*.needs.*.on_restart": "a restart of a needed service changes nothing yet",
-    "service.*.before_start": "hooks are not run yet",
-    "service.*.after_stop": "hooks are not run yet",
-    "service.*.on_failure": "hooks are not run yet",
-    "service.*.ready": "a service counts as ready after 1 s",
-    "service.*.live": "services are not probed yet",
-    "service.*.heartbeat": "beats are recorded and not judged yet",
-    "service.*.limits.memory": "memory is not watched yet",
-    "service.*.limits.max_age": "age is not watched yet",
-    "service.*.watch": "files are not watched yet",
 }
 """Key patterns and what is true instead; a part that acts on a key takes its row away."""
 

@@ -18,6 +18,7 @@ from holdfast.model.spec import LogFormat, LogPolicy
 if sys.platform == "win32":
     pytest.skip("named pipes in the file system are a POSIX thing", allow_module_level=True)
 
+from holdfast.machine.keeping import Unkept
 from holdfast.machine.output.pipes import Outlets, Pipes
 
 TEXT = LogPolicy()
@@ -35,7 +36,7 @@ class Stage:
         self.pipes = self.new_pipes()
 
     def new_pipes(self) -> Pipes:
-        return Pipes(asyncio.get_running_loop(), SystemClock(), self._lose)
+        return Pipes(asyncio.get_running_loop(), SystemClock(), self._lose, Unkept())
 
     def _lose(self, name: str, lost: int, reason: str) -> None:
         self.losses.append((name, lost, reason))

@@ -28,6 +28,7 @@ import asyncio, os, random, signal, subprocess, sys, time
 from pathlib import Path
 from holdfast.clock import SystemClock
 from holdfast.machine.output.fifo import open_fifo
+from holdfast.machine.keeping import Unkept
 from holdfast.machine.output.pipes import Pipes
 from holdfast.model.spec import LogFormat, LogPolicy
 
@@ -39,7 +40,7 @@ def lose(*facts):
     raise AssertionError(facts)
 
 def open_pipes():
-    pipes = Pipes(asyncio.get_running_loop(), SystemClock(), lose)
+    pipes = Pipes(asyncio.get_running_loop(), SystemClock(), lose, Unkept())
     return pipes, pipes.open("api", policy, folder / "api.log", folder, None)
 
 async def start():

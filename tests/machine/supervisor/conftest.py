@@ -14,14 +14,19 @@ import pytest
 from holdfast.clock import boot_id
 from holdfast.home import Home
 from holdfast.journal import Journal, read
+from holdfast.machine.keeping import Unkept
 from holdfast.machine.output.pipes import Pipes
+from holdfast.machine.probes.errand import Errands
 from holdfast.machine.process.headroom import Headroom
 from holdfast.machine.process.tree import Roster
 from holdfast.machine.process.wait import reap_strangers
+from holdfast.machine.supervisor.custody import Custody
 from holdfast.machine.supervisor.keeper import Keeper
 from holdfast.machine.supervisor.launch import Launcher
-from holdfast.machine.supervisor.loop import Parts, Supervisor
+from holdfast.machine.supervisor.loop import Supervisor
+from holdfast.machine.supervisor.mutual import Mutual
 from holdfast.machine.supervisor.notes import Notes
+from holdfast.machine.supervisor.parts import Parts
 from holdfast.machine.supervisor.records import Records
 from holdfast.machine.supervisor.service import Service
 from holdfast.machine.supervisor.trees import Trees
@@ -77,10 +82,13 @@ class Stage:
         self.records = Records(self.home, boot_id())
         self.keeper = Keeper(self.loop, self.records, self.notes, self.journal)
         self.headroom = Headroom()
-        self.pipes = Pipes(self.loop, clock, self.notes.output_lost)
+        self.pipes = Pipes(self.loop, clock, self.notes.output_lost, Unkept())
         self.launcher = Launcher(self.home, self.runtime, self.pipes, self.headroom)
         self.trees = Trees(self.loop, Roster(), boot_id())
+        self.errands = Errands(self.loop, self.headroom)
         self.supervisor = Supervisor(self.parts())
+        self.custody = Custody(self.loop, self.home)
+        self.mutual = Mutual(self, self.custody, lambda: 0)
 
     def parts(self) -> Parts:
         """Return what a supervisor of this stage is made of."""
@@ -95,6 +103,8 @@ class Stage:
             launcher=self.launcher,
             trees=self.trees,
             notes=self.notes,
+            keeping=Unkept(),
+            errands=self.errands,
         )
 
     def spec(
@@ -160,7 +170,9 @@ class Stage:
     def close(self) -> None:
         """Let go of every descriptor, and write nothing: as a supervisor that was killed."""
         for service in self.supervisor.services.values():
-            self.supervisor.unwatch(service)
+            for attendant in self.supervisor.attendants:
+                attendant.forget(service)
+            self.supervisor.mains.unwatch(service)
             self.trees.forget(service)
         self.pipes.close_all()
         self.headroom.close()

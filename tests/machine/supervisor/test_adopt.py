@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -9,8 +10,11 @@ import pytest
 from holdfast.clock import boot_id
 from holdfast.machine.process.identity import identify
 from holdfast.machine.supervisor.adopt import judge
-from holdfast.model.event import Adopted, Exited, RecordStale, Unproved
-from holdfast.model.service import Actual, Exit, Identity, Reason, ServiceState
+from holdfast.model.event import Adopted, Exited, RecordStale, RestartOrdered, Unproved
+from holdfast.model.service import Actual, Exit, Identity, Reason, ServiceState, Step
+
+if sys.platform != "linux":
+    pytest.skip("these tests look into /proc", allow_module_level=True)
 
 ALIVE = tuple(actual for actual in Actual if actual is not Actual.STARTING)
 
@@ -52,6 +56,38 @@ def test_a_process_that_is_proved_is_adopted(living: Identity) -> None:
 def test_a_process_that_is_gone_has_exited_nobody_knows_how(dead: Identity) -> None:
     expected = Exited(identity=dead, exit=Exit(), reason=Reason.UNKNOWN)
     assert judge(state(process=dead), same_boot=True, tagged=None) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "ended", "reason"),
+    [
+        (37 << 8, Exit(code=37), Reason.ADOPTED_EXIT),
+        (9, Exit(signal=9), Reason.SIGNAL),
+    ],
+)
+def test_how_it_ended_is_known_when_the_watchdog_saw_it(
+    dead: Identity, status: int, ended: Exit, reason: Reason
+) -> None:
+    exits = {(dead.pid, dead.start_ticks): status}
+    found = judge(state(process=dead), same_boot=True, tagged=None, exits=exits)
+    assert found == Exited(identity=dead, exit=ended, reason=reason)
+
+
+def test_a_zombie_still_tells_how_it_ended() -> None:
+    with subprocess.Popen(["sh", "-c", "read line; exit 37"], stdin=subprocess.PIPE) as process:
+        identity = identify(process.pid)
+        assert identity is not None
+        assert process.stdin is not None
+        process.stdin.close()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        found = judge(state(process=identity), same_boot=True, tagged=None)
+    assert found == Exited(identity=identity, exit=Exit(code=37), reason=Reason.ADOPTED_EXIT)
+
+
+def test_a_preparation_that_was_cut_short_is_done_once_more() -> None:
+    cut = ServiceState(name="api", actual=Actual.STARTING, step=Step.PREPARING, instance="api.1.a")
+    found = judge(cut, same_boot=True, tagged=None)
+    assert found == RestartOrdered(reason=Reason.UNKNOWN, forgive=False, signal="KILL")
 
 
 def test_a_pid_that_is_used_again_is_not_the_service(living: Identity) -> None:

@@ -10,7 +10,7 @@ import holdfast
 from holdfast.errors import UnknownName, UsageError
 from holdfast.machine.supervisor.api import Api
 from holdfast.machine.supervisor.keeper import SETTLE_AFTER
-from holdfast.machine.supervisor.rounds import Rounds
+from holdfast.machine.supervisor.staff import employ
 from holdfast.machine.supervisor.view import from_disk
 from holdfast.model.service import Actual, Desired
 from holdfast.model.spec import RestartPolicy, ServiceSpec, StopPolicy, When
@@ -32,6 +32,10 @@ LISTED = [
     "clean",
     "look",
     "shutdown",
+    "job_list",
+    "job_run",
+    "job_history",
+    "record_run",
 ]
 DEAF = (
     "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -44,8 +48,9 @@ class Desk:
 
     def __init__(self, stage: "Stage") -> None:
         self.ended = asyncio.Event()
-        self.rounds = Rounds(stage.supervisor)
-        self.api = Api(stage.supervisor, self.rounds, self.ended, started_at=1.0)
+        staff = employ(stage.supervisor, stage.custody, stage.mutual)
+        self.rounds = staff.rounds
+        self.api = Api(stage.supervisor, staff, self.ended, started_at=1.0)
         self.reports: list[dict[str, Any]] = []
 
     async def call(self, method: str, **params: Any) -> Any:
@@ -66,7 +71,12 @@ def test_the_table_holds_every_order_and_no_other(play: "Play") -> None:
 def test_ping_says_who_answers_and_whether_it_is_ready(play: "Play") -> None:
     async def scene(stage: "Stage") -> None:
         desk = Desk(stage)
-        expected = {"version": holdfast.__version__, "pid": os.getpid(), "ready": False}
+        expected = {
+            "version": holdfast.__version__,
+            "pid": os.getpid(),
+            "ready": False,
+            "watchdog": None,
+        }
         assert await desk.call("ping") == expected
         desk.api.state = "running"
         assert (await desk.call("ping"))["ready"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from holdfast.machine.supervisor.loop import TIDY_AFTER
+from holdfast.machine.supervisor.mains import TIDY_AFTER
 from holdfast.machine.supervisor.records import Loaded, load
 from holdfast.model.event import (
     Adopted,

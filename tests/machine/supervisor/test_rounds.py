@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from holdfast.clock import boot_id
-from holdfast.machine.supervisor.rounds import LOOK_EVERY, Rounds
+from holdfast.machine.supervisor.rounds import Rounds
+from holdfast.machine.supervisor.standing import LOOK_EVERY
 from holdfast.model.service import Actual, Desired, Identity, Reason, ServiceState
 from holdfast.model.spec import RestartPolicy
 
@@ -54,7 +55,7 @@ def test_a_pid_file_that_is_missing_or_wrong_is_mended(
 def test_a_death_no_event_told_of_is_noticed_as_a_stale_pid(play: "Play") -> None:
     async def scene(stage: "Stage") -> None:
         service = await stage.run(stage.spec("a", restart=AT_ONCE))
-        stage.supervisor.unwatch(service)
+        stage.supervisor.mains.unwatch(service)
         killed(service)
         assert Rounds(stage.supervisor).look_at_all() == 1
         state = await stage.until(service, lambda now: now.generation == 2)

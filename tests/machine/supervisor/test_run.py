@@ -18,8 +18,9 @@ import pytest
 from holdfast.clock import boot_id
 from holdfast.control import ControlClient
 from holdfast.home import make_runtime
+from holdfast.machine.supervisor.pulse import BEAT_EVERY
 from holdfast.machine.supervisor.records import Records, load
-from holdfast.machine.supervisor.run import BEAT_EVERY, run
+from holdfast.machine.supervisor.run import run
 from holdfast.model.service import Actual, Desired, Identity, ServiceState
 from holdfast.model.spec import RestartPolicy, ServiceSpec, StopPolicy
 from holdfast.model.wire import to_plain
@@ -84,7 +85,7 @@ async def running(stage: "Stage", short: Path) -> "AsyncIterator[Program]":
     make_runtime(short)
     stage.launcher.runtime = short
     ready = asyncio.Event()
-    task = asyncio.ensure_future(run(stage.parts(), ready.set))
+    task = asyncio.ensure_future(run(stage.parts(), stage.custody, stage.mutual, ready.set))
     waiting = asyncio.ensure_future(ready.wait())
     await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
@@ -200,7 +201,9 @@ def test_an_open_intent_is_resolved_by_the_process_that_bears_it(
     play(second)
 
 
-def test_an_open_intent_that_came_to_nothing_is_no_crash(play: "Play", short: Path) -> None:
+def test_an_open_intent_that_came_to_nothing_is_taken_up_again_and_is_no_crash(
+    play: "Play", short: Path
+) -> None:
     async def scene(stage: "Stage") -> None:
         state = ServiceState(
             name="api", desired=Desired.UP, actual=Actual.STARTING, instance="api.1.none"
@@ -208,24 +211,35 @@ def test_an_open_intent_that_came_to_nothing_is_no_crash(play: "Play", short: Pa
         save(stage, stage.spec(), state)
         async with running(stage, short) as program:
             row = await program.row()
-            assert (row["state"], row["restarts"]) == ("down", 0)
-            rows = (await program.call("up", wait=False))["services"]
-            assert [one["result"] for one in rows] == ["starting"]
+            assert (row["state"], row["restarts"]) == ("starting", 0)
             await program.call("shutdown")
 
     play(scene)
 
 
-def test_nothing_of_another_boot_is_believed(play: "Play", short: Path) -> None:
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, ("starting", 5, 0)),
+        ({"closing": True}, ("down", 4, 0)),
+        ({"desired": Desired.DOWN}, ("down", 4, 0)),
+    ],
+    ids=["was up", "was being closed", "was stopped"],
+)
+def test_nothing_of_another_boot_is_believed_but_what_was_on_its_feet_comes_back(
+    play: "Play", short: Path, facts: dict[str, Any], expected: tuple[str, int, int]
+) -> None:
     async def scene(stage: "Stage") -> None:
         mine = Identity(pid=os.getpid(), start_ticks=1, boot_id="another")
         state = ServiceState(
             name="api", desired=Desired.UP, actual=Actual.RUNNING, process=mine, generation=4
         )
-        save(stage, stage.spec(), state, boot="another")
+        save(stage, stage.spec(), replace(state, **facts), boot="another")
         async with running(stage, short) as program:
             row = await program.row()
-            assert (row["state"], row["pid"], row["generation"]) == ("down", None, 4)
+            assert (row["state"], row["generation"], row["restarts"]) == expected
+            assert row["pid"] != os.getpid()
+            await program.call("shutdown")
 
     play(scene)
 

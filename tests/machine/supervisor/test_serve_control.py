@@ -16,6 +16,7 @@ import pytest
 
 from holdfast.control import MAX_LINE, ControlClient
 from holdfast.errors import HoldfastError, Refused, UnknownName, UsageError
+from holdfast.machine.keeping import Unkept
 from holdfast.machine.supervisor.serve_control import ControlServer, Report
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Methods:
 @asynccontextmanager
 async def serving(path: Path) -> AsyncIterator[Methods]:
     methods = Methods()
-    server = ControlServer(path, methods.table)
+    server = ControlServer(path, methods.table, Unkept())
     await server.open()
     try:
         yield methods

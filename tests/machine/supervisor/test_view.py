@@ -1,5 +1,6 @@
 """What `status` shows, whether a supervisor answers or only files are left."""
 
+import json
 import os
 import socket
 from dataclasses import replace
@@ -16,7 +17,6 @@ from holdfast.machine.supervisor.view import (
     from_disk,
     health_of,
     machine_name,
-    remembered,
     service_row,
     whole,
 )
@@ -62,6 +62,7 @@ FIELDS = [
     "adopted",
     "group",
     "builtin",
+    "beat",
     "cpu_percent",
     "rss_bytes",
 ]
@@ -142,7 +143,7 @@ def test_where_nothing_is_wanted_all_is_well() -> None:
 
 
 def test_the_whole_names_every_program_of_the_machine() -> None:
-    found = whole("laptop", {"pid": 1}, [], health_of([]))
+    found = whole("laptop", {"pid": 1}, {"pid": 2, "state": "running"}, [], health_of([]))
     assert list(found) == [
         "machine",
         "supervisor",
@@ -192,11 +193,17 @@ def test_a_machine_bears_its_configured_name_or_that_of_its_host(home: Home) -> 
     assert machine_name(home) == socket.gethostname()
     home.config_pointer.write_text('{"machine": "laptop", "config": "/x"}', encoding="utf-8")
     assert machine_name(home) == "laptop"
-    assert remembered(home)["config"] == "/x"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff"])
 def test_a_broken_memory_is_no_memory(home: Home, content: bytes) -> None:
     home.config_pointer.write_bytes(content)
-    assert remembered(home) == {}
     assert machine_name(home) == socket.gethostname()
+
+
+def test_the_program_of_a_job_is_no_service(home: Home) -> None:
+    save(home, replace(UP, process=identify(os.getpid())))
+    jobs = [{"program": {"name": SPEC.name}}]
+    home.config_pointer.write_text(json.dumps({"jobs": jobs}), encoding="utf-8")
+    found = from_disk(home)
+    assert (found["services"], found["health"]["total"]) == ([], 0)

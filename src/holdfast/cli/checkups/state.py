@@ -13,7 +13,7 @@ from holdfast.cli.checkups.finding import Finding, failure, warning, well
 from holdfast.cli.checkups.mount import Mount, mount_of
 from holdfast.errors import ConfigError, HoldfastError, LockHeld, NotRunning, StateError
 from holdfast.home import Home
-from holdfast.machine.supervisor import records, view
+from holdfast.machine.supervisor import records, standing, view
 
 LITTLE_SPACE = 500_000_000
 NO_SPACE = 10_000_000
@@ -233,7 +233,7 @@ def newest_file(place: Home) -> float:
 
 def configuration(place: Home) -> Iterator[Finding]:
     """Look whether the configuration this home was brought up with can still be read."""
-    remembered = view.remembered(place).get("config")
+    remembered = standing.remembered(place).get("config")
     if not remembered:
         yield well("configuration", "none remembered yet; up remembers it")
         return

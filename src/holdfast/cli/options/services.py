@@ -91,7 +91,9 @@ def beat(parser: argparse.ArgumentParser) -> None:
         "--progress", type=int, metavar="N", help="a counter that rises with the work done"
     )
     parser.add_argument(
-        "--every", metavar="DURATION", default="30s", help="how often it beats (default: 30s)"
+        "--every",
+        metavar="DURATION",
+        help="how often it beats (default: a third of the lease configured, else 30s)",
     )
     parser.add_argument(
         "--lease", metavar="DURATION", help="how long one beat is believed (default: three beats)"

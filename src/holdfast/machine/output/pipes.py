@@ -7,6 +7,7 @@ from pathlib import Path
 
 from holdfast.clock import Clock
 from holdfast.errors import UnknownName
+from holdfast.machine.keeping import Keeping
 from holdfast.machine.output.fifo import Fifo, discard_unheld, open_fifo
 from holdfast.machine.output.logfile import LogFile, OpenLogs
 from holdfast.machine.output.pace import Pace
@@ -57,13 +58,17 @@ class Pipes:
     """The captured output of every service of a supervisor.
 
     `on_loss` is called with name, bytes and reason: with 0 bytes when a log cannot be written any more, and with the
-    number of bytes that were thrown away when it can again.
+    number of bytes that were thrown away when it can again. What stands in a pipe outlives this process with whoever
+    is `keeping` a copy of its descriptor, even when the service is gone by then.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, on_loss: OnLoss) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, clock: Clock, on_loss: OnLoss, keeping: Keeping
+    ) -> None:
         self._loop = loop
         self._clock = clock
         self._on_loss = on_loss
+        self._keeping = keeping
         self._scratch = Scratch()
         self._open_logs = OpenLogs()
         self._pace = Pace(loop, clock, self._open_logs.release)
@@ -112,6 +117,8 @@ class Pipes:
         for stream in capture.streams:
             self._pace.remove(stream)
             stream.tap.fifo.close()
+        for path in (fifo.path for fifo in capture.fifos.values()):
+            self._keeping.drop(os.path.basename(path))
         capture.sink.give_up()
 
     def close_all(self) -> None:
@@ -156,6 +163,8 @@ class Pipes:
         self._captures[name] = capture
         for stream in capture.streams:
             self._pace.add(stream)
+        for fifo in fifos.values():
+            self._keeping.hold(os.path.basename(fifo.path), fifo.fd)
         return capture
 
     def _stream(self, fifo: Fifo, label: str, sink: Sink) -> Stream:

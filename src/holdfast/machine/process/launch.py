@@ -25,6 +25,7 @@ class Launch:
     gid: int | None = None
     groups: tuple[int, ...] | None = None
     umask: int | None = None
+    stdin: int | None = None
     stdout: int | None = None
     stderr: int | None = None
     pass_fds: tuple[int, ...] = ()

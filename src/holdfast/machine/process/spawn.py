@@ -64,7 +64,7 @@ def popen_options(launch: Launch, platform: str) -> PopenOptions:
     options = PopenOptions(
         cwd=launch.cwd,
         env=launch.env,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if launch.stdin is None else launch.stdin,
         stdout=subprocess.DEVNULL if launch.stdout is None else launch.stdout,
         stderr=subprocess.DEVNULL if launch.stderr is None else launch.stderr,
         close_fds=True,

@@ -7,16 +7,15 @@ from dataclasses import asdict
 from typing import Any
 
 import holdfast
-from holdfast import statefile
 from holdfast.clock import utc_text
 from holdfast.errors import Refused, UsageError
-from holdfast.machine.supervisor import change, look, view
+from holdfast.machine.supervisor import change, jobs_api, look, standing, view
 from holdfast.machine.supervisor.loop import Supervisor
 from holdfast.machine.supervisor.orders import Orders
-from holdfast.machine.supervisor.rounds import Rounds
 from holdfast.machine.supervisor.select import select
 from holdfast.machine.supervisor.serve_control import Method, Report
 from holdfast.machine.supervisor.service import Service
+from holdfast.machine.supervisor.staff import Staff
 from holdfast.machine.supervisor.use import measure
 from holdfast.model.service import Desired
 from holdfast.model.spec import ServiceSpec
@@ -29,10 +28,10 @@ class Api:
     """One method per order; `methods` is the table by which callers name them."""
 
     def __init__(
-        self, supervisor: Supervisor, rounds: Rounds, ended: asyncio.Event, *, started_at: float
+        self, supervisor: Supervisor, staff: Staff, ended: asyncio.Event, *, started_at: float
     ) -> None:
         self.supervisor = supervisor
-        self.rounds = rounds
+        self.staff = staff
         self.orders = Orders(supervisor)
         self.ended = ended
         self.started_at = started_at
@@ -55,6 +54,7 @@ class Api:
             "clean": self.clean,
             "look": self.look,
             "shutdown": self.shutdown,
+            **jobs_api.methods(self.staff.schedule),
         }
 
     async def ping(self, _params: Params, _report: Report) -> dict[str, Any]:
@@ -63,6 +63,7 @@ class Api:
             "version": holdfast.__version__,
             "pid": os.getpid(),
             "ready": self.state == "running",
+            "watchdog": self.staff.mutual.state()["pid"],
         }
 
     async def status(self, params: Params, _report: Report) -> dict[str, object]:
@@ -70,6 +71,7 @@ class Api:
         services = self._chosen(params, default_all=True)
         rows = [
             view.service_row(service.spec, service.state, self._use(service))
+            | {"beat": self.staff.heartbeats.row(service)}
             for service in services
         ]
         own: dict[str, object] = {
@@ -78,9 +80,8 @@ class Api:
             "since": utc_text(self.started_at),
         }
         machine = view.machine_name(self.supervisor.parts.home)
-        return view.whole(
-            machine, own, rows, view.health_of(service.state for service in services)
-        )
+        health = view.health_of(service.state for service in services)
+        return view.whole(machine, own, self.staff.mutual.state(), rows, health)
 
     async def start(self, params: Params, report: Report) -> dict[str, Any]:
         """Start what was named; a person's order bypasses the restart limit and resets it."""
@@ -124,14 +125,19 @@ class Api:
         new = _specs(params.get("specs"))
         if params.get("dry_run"):
             return asdict(change.planned(self.supervisor, new))
-        look_every, start_added = _seconds(params, "look_every"), bool(params.get("start_added"))
+        standing.read(params)  # all of it is refused before any of it is obeyed
         async with (
             self._applying
         ):  # one after another: what one takes out, the next may bring back
             self._refuse_when_ending()
-            self._remember(params)
-            self.rounds.set_every(look_every or self.rounds.every)
-            return await change.apply(self.supervisor, new, start_added=start_added)
+            home = self.supervisor.parts.home
+            standing.remember(home, params)
+            orders = standing.read(standing.remembered(home))
+            await self.staff.schedule.leave(orders.jobs)
+            start_added = bool(params.get("start_added"))
+            done = await change.apply(self.supervisor, new, start_added=start_added)
+            self.staff.obey(orders)
+            return done
 
     async def up(self, params: Params, report: Report) -> dict[str, Any]:
         """Start everything that is wanted, or what was named; what waits for its moment is left alone."""
@@ -140,7 +146,7 @@ class Api:
         if words:
             chosen = self._chosen(params)
         else:
-            services = self.supervisor.services.values()
+            services = self.supervisor.kept_up().values()
             chosen = [
                 one for one in services if one.state.desired is Desired.UP and one.spec.enabled
             ]
@@ -164,7 +170,7 @@ class Api:
     async def look(self, _params: Params, _report: Report) -> dict[str, Any]:
         """Return the verdict of one look at every service; changes nothing."""
         home = self.supervisor.parts.home
-        found = [look.look(home, service.state) for service in self.supervisor.services.values()]
+        found = [look.look(home, service.state) for service in self.supervisor.kept_up().values()]
         return {
             "healthy": not any(one.is_fault for one in found),
             "findings": [asdict(one) for one in found],
@@ -203,7 +209,7 @@ class Api:
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise UsageError("select expects a list of names")
         everything = bool(params.get("all")) or (default_all and not words)
-        return select(self.supervisor.services, words, everything=everything)
+        return select(self.supervisor.kept_up(), words, everything=everything)
 
     def _use(self, service: Service) -> view.Use:
         process = service.state.process
@@ -216,13 +222,6 @@ class Api:
         if service.sample is None:
             return view.Use()
         return view.Use(cpu_percent=service.sample.cpu_percent, rss_bytes=service.sample.rss_bytes)
-
-    def _remember(self, params: Params) -> None:
-        home = self.supervisor.parts.home
-        known = {
-            key: params[key] for key in ("config", "machine") if isinstance(params.get(key), str)
-        }
-        statefile.write_json(home.config_pointer, known, mode=0o600)
 
 
 def _seconds(params: Params, key: str) -> float | None:

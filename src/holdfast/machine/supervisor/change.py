@@ -17,7 +17,7 @@ from holdfast.rules.reload import Plan, plan
 
 def planned(supervisor: Supervisor, new: Mapping[str, ServiceSpec]) -> Plan:
     """Return what `apply` would do, and do nothing."""
-    return plan({name: service.spec for name, service in supervisor.services.items()}, new)
+    return plan({name: service.spec for name, service in supervisor.kept_up().items()}, new)
 
 
 async def apply(
@@ -57,6 +57,7 @@ def _change(supervisor: Supervisor, spec: ServiceSpec, *, process: bool) -> None
         supervisor.tell(service, RestartOrdered(reason=Reason.MANUAL, forgive=False))
     else:
         supervisor.tell(service, PolicyChanged(process=process))
+    supervisor.attend(service)
     supervisor.parts.keeper.make_durable(service)
 
 

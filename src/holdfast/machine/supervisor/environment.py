@@ -30,6 +30,8 @@ def environment_of(
     if spec.env_file:
         found |= read_env_file(Path(spec.env_file))
     found |= spec.env
+    if spec.heartbeat is not None:
+        found["WATCHDOG_USEC"] = str(int(spec.heartbeat.lease * 1_000_000))
     return found | {
         "HOLDFAST_HOME": str(home),
         "HOLDFAST_SERVICE": spec.name,

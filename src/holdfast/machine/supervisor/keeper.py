@@ -66,7 +66,7 @@ class Keeper:
         is_urgent = (
             is_moved
             or after.desired is not before.desired
-            or (after.process and not before.process)
+            or (after.process is not None and after.process != before.process)
         )
         if not self._quiet and not self._urgent:
             self._since = self.loop.time()

@@ -2,8 +2,10 @@
 
 import contextlib
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 from holdfast import statefile
 from holdfast.errors import HoldfastError, StartFailed, StateError
@@ -18,6 +20,9 @@ from holdfast.model.service import ServiceState
 from holdfast.model.spec import ServiceSpec
 from holdfast.statefile import Durability
 
+NotifyAddress: TypeAlias = Callable[[str, int, int | None], str]
+"""From the name of a service, a generation and a user to the address its processes may speak to."""
+
 
 class Launcher:
     """Starts services, and keeps the pid files other tools read."""
@@ -27,6 +32,8 @@ class Launcher:
         self.runtime = runtime
         self.pipes = pipes
         self.headroom = headroom
+        self.notify_address: NotifyAddress | None = None
+        """Opens the notify socket of a start; set by whoever hears what comes in."""
 
     def launch(self, spec: ServiceSpec, state: ServiceState) -> Spawned:
         """Execute the program of a service under the generation and instance of its state.
@@ -34,13 +41,7 @@ class Launcher:
         Raises:
             StartFailed: it could not be executed; says whether a retry may help.
         """
-        env = environment_of(
-            spec,
-            own_environment(),
-            generation=state.generation,
-            instance=state.instance,
-            home=self.home.root,
-        )
+        env = self.environment(spec, state)
         order = Launch(
             argv=spec.command,
             env=env,
@@ -52,11 +53,42 @@ class Launcher:
             oom_score=spec.limits.oom_score,
             cpu_seconds=math.ceil(spec.limits.cpu) if spec.limits.cpu is not None else None,
         )
-        return self._spawn(spec, with_user_resolved(order))
+        return self._spawn(spec, state.generation, with_user_resolved(order))
+
+    def environment(self, spec: ServiceSpec, state: ServiceState) -> dict[str, str]:
+        """Return the environment of this start of a service.
+
+        Raises:
+            StartFailed: a file or a user it names is missing.
+        """
+        return environment_of(
+            spec,
+            own_environment(),
+            generation=state.generation,
+            instance=state.instance,
+            home=self.home.root,
+        )
+
+    def outlets(self, spec: ServiceSpec, uid: int | None) -> Outlets:
+        """Open what a program writes to, so that it comes into the log of the service; the caller closes it.
+
+        Raises:
+            StartFailed: its output cannot be captured.
+        """
+        folder = self.runtime / spec.name
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            return self.pipes.open(spec.name, spec.log, self.home.log(spec.name), folder, uid)
+        except (OSError, StateError) as error:
+            raise StartFailed(
+                f"its output cannot be captured: {error}", permanent=False
+            ) from error
+        except HoldfastError as error:
+            raise StartFailed(f"its output cannot be captured: {error}", permanent=True) from error
 
     def reopen(self, spec: ServiceSpec) -> None:
         """Go on capturing the output of a service that was started before."""
-        self._open(spec, None).close()
+        self.outlets(spec, None).close()
 
     def write_pid(self, name: str, pid: int) -> None:
         """Write the pid file; other tools read it, Holdfast never believes it, so a full disk is no fault here."""
@@ -74,29 +106,25 @@ class Launcher:
         """Remove the pipes of services that are all gone; a folder with anything else in it stays."""
         for folder in self.runtime.iterdir():
             with contextlib.suppress(OSError):
-                for pipe in folder.glob(f"{folder.name}.*"):
-                    pipe.unlink()
+                for found in (*folder.glob(f"{folder.name}.*"), *folder.glob("notify-*.sock")):
+                    found.unlink()
                 folder.rmdir()
         with contextlib.suppress(OSError):
             self.runtime.rmdir()
 
-    def _spawn(self, spec: ServiceSpec, order: Launch) -> Spawned:
-        outlets = self._open(spec, order.uid)
+    def _spawn(self, spec: ServiceSpec, generation: int, order: Launch) -> Spawned:
+        outlets = self.outlets(spec, order.uid)
         try:
-            return spawn(
-                replace(order, stdout=outlets.stdout_fd, stderr=outlets.stderr_fd), self.headroom
-            )
+            streams = replace(order, stdout=outlets.stdout_fd, stderr=outlets.stderr_fd)
+            return spawn(self._addressed(spec, generation, streams), self.headroom)
         finally:
             outlets.close()
 
-    def _open(self, spec: ServiceSpec, uid: int | None) -> Outlets:
-        folder = self.runtime / spec.name
+    def _addressed(self, spec: ServiceSpec, generation: int, order: Launch) -> Launch:
+        if self.notify_address is None:
+            return order
         try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            return self.pipes.open(spec.name, spec.log, self.home.log(spec.name), folder, uid)
-        except (OSError, StateError) as error:
-            raise StartFailed(
-                f"its output cannot be captured: {error}", permanent=False
-            ) from error
-        except HoldfastError as error:
-            raise StartFailed(f"its output cannot be captured: {error}", permanent=True) from error
+            address = self.notify_address(spec.name, generation, order.uid)
+        except OSError as error:
+            raise StartFailed(f"it has no notify socket: {error}", permanent=False) from error
+        return replace(order, env={**order.env, "NOTIFY_SOCKET": address})

@@ -5,8 +5,8 @@ from typing import Any
 
 from holdfast.home import Home
 from holdfast.machine.process.identity import Verdict, identify, is_same
-from holdfast.machine.supervisor import records, view
-from holdfast.model.service import Actual, Desired, ServiceState
+from holdfast.machine.supervisor import records, standing, view
+from holdfast.model.service import Actual, Desired, Health, ServiceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,8 @@ def look(home: Home, state: ServiceState) -> Finding:
             "wrong_pid_file",
             f"it runs as pid {state.process.pid}, its pid file says {recorded}",
         )
+    if state.health in (Health.DEGRADED, Health.BAD):
+        return _finding(state, state.health.value, view.why(state), is_fault=True)
     on_its_way = state.actual in ON_ITS_WAY
     return _finding(
         state, state.actual.value if on_its_way else "healthy", "", is_fault=on_its_way
@@ -92,7 +94,12 @@ def _finding(state: ServiceState, verdict: str, why: str, *, is_fault: bool = Fa
 
 def look_from_disk(home: Home) -> dict[str, Any]:
     """Return the same verdicts from the files alone, for when no supervisor answers; changes nothing."""
-    found = [look(home, loaded.state) for loaded in records.readable(home)]
+    jobs = standing.names_of_jobs(home)
+    found = [
+        look(home, loaded.state)
+        for loaded in records.readable(home)
+        if loaded.spec.name not in jobs
+    ]
     return {
         "healthy": not any(one.is_fault for one in found),
         "findings": [asdict(one) for one in found],

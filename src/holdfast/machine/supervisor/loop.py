@@ -1,72 +1,44 @@
 """The supervisor's heart: events go through the service table, the new state goes to disk, effects become acts."""
 
-import asyncio
 import os
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
-from holdfast.clock import Clock, boot_id
-from holdfast.errors import StartFailed
-from holdfast.home import Home
-from holdfast.journal import Journal
-from holdfast.machine.output.pipes import Pipes
-from holdfast.machine.process.wait import Death, open_death, watch_child
-from holdfast.machine.supervisor.keeper import Keeper
-from holdfast.machine.supervisor.launch import Launcher
-from holdfast.machine.supervisor.notes import Notes
-from holdfast.machine.supervisor.records import Records
+from holdfast.clock import boot_id
+from holdfast.machine.supervisor.care.attendant import Attendant
+from holdfast.machine.supervisor.mains import Mains
+from holdfast.machine.supervisor.parts import Parts
 from holdfast.machine.supervisor.service import Service
-from holdfast.machine.supervisor.trees import Trees
 from holdfast.model.event import (
     Adopted,
     AwaitNeeds,
     Effect,
     Elapsed,
-    Exited,
     HistoryLost,
     LookAtTree,
     NeedsMet,
+    Prepare,
     Record,
     RestartOrdered,
     ServiceEvent,
     SignalTree,
     Spawn,
-    Spawned,
-    SpawnFailed,
     StartOrdered,
     TreeLooked,
+    WatchMain,
 )
-from holdfast.model.service import Actual, Desired, Exit, Identity, Now, Reason, ServiceState
+from holdfast.model.service import Actual, Desired, Now, ServiceState
 from holdfast.model.spec import ServiceSpec
 from holdfast.rules import needs, supervise
+from holdfast.rules.jobs import TOLD_BY_THE_JOB
 
 STARTS = (StartOrdered, RestartOrdered)
 """The orders that end in a start."""
 
-TIDY_AFTER = 0.05
-"""Seconds after a death in which its pid file is removed: the next start is more urgent, and may overwrite it."""
-
-
 MAY_YET_SERVE = frozenset({Actual.WAITING, Actual.STARTING, Actual.RUNNING, Actual.STOPPING})
 """States in which a service goes where those who need it want it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What a supervisor is made of; the composition root puts it together."""
-
-    home: Home
-    clock: Clock
-    loop: asyncio.AbstractEventLoop
-    journal: Journal
-    records: Records
-    keeper: Keeper
-    pipes: Pipes
-    launcher: Launcher
-    trees: Trees
-    notes: Notes
 
 
 class Supervisor:
@@ -77,16 +49,21 @@ class Supervisor:
         self.services: dict[str, Service] = {}
         self.broken: set[str] = set()
         self.closing = False
+        self.attendants: list[Attendant] = []
+        self.mains = Mains(parts, self.tell)
         self._waiting: dict[str, Service] = {}
         self._queue: deque[tuple[Service, ServiceEvent]] = deque()
         self._busy = False
-        self._born: list[tuple[str, int]] = []
 
     def now(self) -> Now:
         """Return the moment of a decision, with its draw of chance."""
         clock = self.parts.clock
         draw = int.from_bytes(os.urandom(4), "big") / 2**32
         return Now(wall=clock.wall(), mono=clock.monotonic(), boot_id=boot_id(), draw=draw)
+
+    def kept_up(self) -> dict[str, Service]:
+        """Return the services by name, without the programs of jobs."""
+        return {name: one for name, one in self.services.items() if not one.is_job}
 
     def add(self, spec: ServiceSpec, state: ServiceState | None = None) -> Service:
         """Take a service under supervision; nothing is started."""
@@ -113,13 +90,17 @@ class Supervisor:
         finally:
             self._busy = False
         self.parts.keeper.end_turn()
-        while self._born:
-            self.parts.launcher.write_pid(*self._born.pop())
+        self.mains.end_turn()
 
     def tell_all(self, services: Iterable[Service], event: ServiceEvent) -> None:
         """Let the same event happen to many services."""
         for service in services:
             self.tell(service, event)
+
+    def attend(self, service: Service) -> None:
+        """Have everybody who looks after a service look at it: what it is or wants has changed."""
+        for attendant in self.attendants:
+            attendant.attend(service)
 
     async def changed(self, service: Service) -> None:
         """Wait until the state of this service changes."""
@@ -127,35 +108,10 @@ class Supervisor:
         service.waiters.append(waiter)
         await waiter
 
-    def watch(self, service: Service, identity: Identity, death: Death) -> None:
-        """Hear of the death of the main process of a service."""
-        self.unwatch(service)
-        service.main = identity
-        service.death = death
-        self.parts.trees.mains.add(identity.pid)
-        self.parts.loop.add_reader(death.fileno(), self._died, service)
-
-    def unwatch(self, service: Service) -> None:
-        """Stop listening for the death of a process that is gone or no longer ours to watch."""
-        if service.death is not None:
-            if service.main is not None:
-                self.parts.trees.mains.discard(service.main.pid)
-            self.parts.loop.remove_reader(service.death.fileno())
-            service.death.close()
-            service.death = None
-
     def adopt(self, service: Service, found: Adopted) -> bool:
-        """Watch a process an earlier supervisor started; False when it is gone in the meantime."""
-        identity = found.identity
-        death = open_death(identity)
-        if death is None:
+        """Go on with a process an earlier supervisor started; False when it is gone in the meantime."""
+        if not self.mains.adopt(service, found):
             return False
-        self.watch(service, identity, death)
-        try:
-            self.parts.launcher.reopen(service.spec)
-        except StartFailed as error:
-            self.parts.notes.output_lost(service.name, 0, str(error))
-        self._born.append((service.name, identity.pid))
         self.tell(service, found)
         return True
 
@@ -163,6 +119,7 @@ class Supervisor:
         """Set the timer of a service anew, look at what a half-done stop left, and whether a wait is over."""
         self._moved(service)
         self._arm(service)
+        self.attend(service)
         if service.state.actual is Actual.WAITING:
             self._check_needs(service)
         if (
@@ -176,8 +133,10 @@ class Supervisor:
     def let_go(self) -> None:
         """Write every record and close what is held open; processes are not touched."""
         self.parts.keeper.finish()
+        self.mains.close()
         for service in self.services.values():
-            self.unwatch(service)
+            self._forget(service)
+            self.mains.unwatch(service)
             self.parts.trees.forget(service)
             if service.main is not None and service.state.process is None:
                 self.parts.launcher.remove_pid(service.name, service.main.pid)
@@ -186,7 +145,8 @@ class Supervisor:
     def remove(self, service: Service) -> None:
         """Forget a service that is down and no longer configured."""
         service.removed = True
-        self.unwatch(service)
+        self._forget(service)
+        self.mains.unwatch(service)
         if service.timer is not None:
             service.timer.cancel()
         self.services.pop(service.name, None)
@@ -194,6 +154,10 @@ class Supervisor:
         self.parts.keeper.forget(service)
         self.parts.journal.append("service.removed", service.name)
         service.wake()
+
+    def _forget(self, service: Service) -> None:
+        for attendant in self.attendants:
+            attendant.forget(service)
 
     def _newborn(self, spec: ServiceSpec) -> ServiceState:
         desired = Desired.UP if spec.enabled and spec.autostart else Desired.DOWN
@@ -231,60 +195,37 @@ class Supervisor:
         service.wake()
         if service.state.actual is not before.actual:
             self._moved(service)
+        if _is_another(before, service.state):
+            self.attend(service)
 
     def _perform(self, service: Service, effect: Effect) -> None:
         match effect:
-            case Spawn():
-                self._spawn(service)
             case SignalTree(signal=signal):
                 self.parts.keeper.end_turn()
+                self.mains.stop_preparing(service)
                 self.parts.trees.signal(service, signal)
             case LookAtTree():
                 self.parts.trees.look(service, self._looked)
+            case Record(kind=kind, facts=facts):
+                if not (service.is_job and kind in TOLD_BY_THE_JOB):
+                    self.parts.notes.record(service, kind, facts)
+            case _:
+                self._begin(service, effect)
+
+    def _begin(self, service: Service, effect: AwaitNeeds | Prepare | Spawn | WatchMain) -> None:
+        match effect:
             case AwaitNeeds():
                 self._check_needs(service)
-            case Record(kind=kind, facts=facts):
-                self.parts.notes.record(service, kind, facts)
+            case Prepare():
+                self.mains.prepare(service)
+            case Spawn():
+                self._queue.append((service, self.mains.spawn(service)))
+            case WatchMain():
+                ended = self.mains.follow(service)
+                if ended is not None:
+                    self._queue.append((service, ended))
             case _:
                 assert_never(effect)
-
-    def _spawn(self, service: Service) -> None:
-        """Execute the program; the intent is on disk first, so a death right here neither loses nor doubles it."""
-        if not self.parts.keeper.write(service):
-            why = "its intent could not be written to disk, so that a crash could double it"
-            self._queue.append((service, SpawnFailed(why=why, permanent=False)))
-            return
-        try:
-            spawned = self.parts.launcher.launch(service.spec, service.state)
-        except StartFailed as error:
-            self._queue.append((service, SpawnFailed(why=str(error), permanent=error.permanent)))
-            return
-        self.watch(service, spawned.identity, watch_child(spawned.identity, spawned.pidfd))
-        for warning in spawned.warnings:
-            self.parts.notes.record(
-                service, "service.limit_not_set", {"severity": "warning", "why": warning}
-            )
-        self._born.append((service.name, spawned.identity.pid))
-        self._queue.append((service, Spawned(identity=spawned.identity)))
-
-    def _died(self, service: Service) -> None:
-        identity = service.state.process
-        if service.death is None or identity is None:
-            self.unwatch(service)
-            return
-        ended = service.death.collect()
-        if ended is None:
-            return
-        adopted = service.state.adopted
-        self.unwatch(service)
-        try:
-            self.parts.pipes.drain(service.name)
-        finally:
-            reason = _reason_of(ended, adopted=adopted)
-            self.tell(service, Exited(identity=identity, exit=ended, reason=reason))
-        self.parts.loop.call_later(
-            TIDY_AFTER, self.parts.launcher.remove_pid, service.name, identity.pid
-        )
 
     def _looked(self, service: Service, left: int) -> None:
         self.tell(service, TreeLooked(left=left))
@@ -325,9 +266,10 @@ class Supervisor:
                 service.wake()  # what it needs may have come to rest for good
 
 
-def _reason_of(ended: Exit, *, adopted: bool) -> Reason:
-    if ended.signal is not None:
-        return Reason.SIGNAL
-    if ended.code is None:
-        return Reason.UNKNOWN
-    return Reason.ADOPTED_EXIT if adopted else Reason.EXIT
+def _is_another(before: ServiceState, after: ServiceState) -> bool:
+    """Tell whether something changed that those who look after a service go by."""
+    return (
+        before.actual is not after.actual
+        or before.generation != after.generation
+        or before.process is not after.process
+    )

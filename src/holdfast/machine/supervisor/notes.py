@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+from collections.abc import Mapping
+from typing import Protocol
 
 from holdfast import statefile
 from holdfast.clock import Clock, utc_text
@@ -20,6 +22,13 @@ _HEALTH_KINDS = frozenset(
 _LEVELS = {"critical": "CRITICAL", "warning": "WARNING"}
 
 
+class Hearer(Protocol):
+    """Hears of every event."""
+
+    def hear(self, kind: str, subject: str, facts: Mapping[str, object]) -> None:
+        """Take note of an event that has just been written."""
+
+
 class Notes:
     """The journal and the health log of one home."""
 
@@ -28,6 +37,8 @@ class Notes:
         self.clock = clock
         self.journal = journal
         self._refused: set[str] = set()
+        self.notices: Hearer | None = None
+        """Who passes the gravest on to a person while no hub does; set once somebody is there to."""
 
     def record(self, service: Service, kind: str, facts: dict[str, object]) -> None:
         """Write an event of a service; restarts and everything graver also for those who read only health."""
@@ -39,6 +50,8 @@ class Notes:
         """Write an event into the journal; what the supervisor did itself, and faults, stand in its own log too."""
         facts = {key: _told(key, value) for key, value in facts.items()}
         event = self.journal.append(kind, subject, facts)
+        if self.notices is not None:
+            self.notices.hear(kind, subject, facts)
         if subject == "supervisor" or "severity" in facts:
             told = " ".join(
                 f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in facts.items()

@@ -23,6 +23,5 @@ class Reaper:
     def _reap(self) -> None:
         self._is_set = False
         services = self.supervisor.services.values()
-        reap_strangers(
-            {service.state.process.pid for service in services if service.state.process}
-        )
+        known = {service.state.process.pid for service in services if service.state.process}
+        reap_strangers(known | self.supervisor.parts.errands.pids)

@@ -7,11 +7,9 @@ from holdfast.machine.process.identity import Verdict, is_same
 from holdfast.machine.supervisor.look import look
 from holdfast.machine.supervisor.loop import Supervisor
 from holdfast.machine.supervisor.service import Service
+from holdfast.machine.supervisor.standing import LOOK_EVERY
 from holdfast.model.event import Exited, RecordStale, StartOrdered
 from holdfast.model.service import Actual, Desired, Exit, Identity, Reason
-
-LOOK_EVERY = 300.0
-"""Seconds between two looks where the configuration says nothing else."""
 
 
 class Rounds:
@@ -70,7 +68,7 @@ class Rounds:
 
     def _take_note_of_death(self, service: Service, process: Identity) -> None:
         if service.state.actual is not Actual.ORPHAN:
-            self.supervisor.unwatch(service)
+            self.supervisor.mains.unwatch(service)
             self.supervisor.tell(
                 service, Exited(identity=process, exit=Exit(), reason=Reason.STALE_PID)
             )

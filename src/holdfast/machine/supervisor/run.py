@@ -6,60 +6,61 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from holdfast import statefile
 from holdfast.clock import boot_id
-from holdfast.errors import StateError
+from holdfast.machine.supervisor import standing
 from holdfast.machine.supervisor.adopt import judge
 from holdfast.machine.supervisor.api import Api
-from holdfast.machine.supervisor.loop import Parts, Supervisor
+from holdfast.machine.supervisor.custody import Custody
+from holdfast.machine.supervisor.loop import Supervisor
+from holdfast.machine.supervisor.mutual import Mutual
+from holdfast.machine.supervisor.parts import Parts
 from holdfast.machine.supervisor.reaper import Reaper
 from holdfast.machine.supervisor.records import Broken, Loaded
-from holdfast.machine.supervisor.rounds import Rounds
 from holdfast.machine.supervisor.serve_control import ControlServer
-from holdfast.model.event import Adopted
-from holdfast.model.service import Actual, ServiceState
-from holdfast.statefile import Durability
-
-BEAT_EVERY = 60.0
-"""Seconds between two heartbeats of the supervisor itself."""
-
-BEAT_LEASE = 300.0
-"""Seconds one of them is believed."""
+from holdfast.machine.supervisor.service import Service
+from holdfast.machine.supervisor.staff import Staff, employ
+from holdfast.model.event import Adopted, RecordStale, StartOrdered
+from holdfast.model.service import Actual, ServiceState, Step
+from holdfast.rules.recovery import resumes
 
 
-async def run(parts: Parts, ready: Callable[[], None]) -> None:
+async def run(parts: Parts, custody: Custody, mutual: Mutual, ready: Callable[[], None]) -> None:
     """Serve until told to end; the caller holds the supervisor's lock.
 
     `ready` is called once every living service is known again and orders are taken.
     """
     ended = asyncio.Event()
     supervisor = Supervisor(parts)
-    rounds = Rounds(supervisor)
-    api = Api(supervisor, rounds, ended, started_at=parts.clock.wall())
+    staff = employ(supervisor, custody, mutual)
+    api = Api(supervisor, staff, ended, started_at=parts.clock.wall())
     parts.loop.set_exception_handler(_fault_recorder(parts))
     parts.notes.event("supervisor.started", "supervisor", {"pid": os.getpid()})
-    _take_over(supervisor)
     tasks: set[asyncio.Task[Any]] = set()
     _install_signals(supervisor, api, tasks)
-    server = ControlServer(parts.home.control_socket, api.methods)
+    _take_over(supervisor, custody)
+    staff.begin(standing.remembered(parts.home))
+    server = ControlServer(parts.home.control_socket, api.methods, custody)
     await server.open()
     api.state = "running"
-    _beat(parts)
-    rounds.start()
+    staff.open_for_work()
     ready()
     await ended.wait()
+    custody.ending()
     await server.close()
     await asyncio.gather(*tasks)
-    _leave(supervisor)
+    await staff.finish()
+    _leave(supervisor, staff)
     if not any(service.state.process for service in supervisor.services.values()):
         parts.launcher.clear_runtime()
 
 
-def _take_over(supervisor: Supervisor) -> None:
-    """Know again what an earlier supervisor left: what lives is adopted, what died is told."""
+def _take_over(supervisor: Supervisor, custody: Custody) -> None:
+    """Know again what an earlier supervisor left: what lives is adopted, what died is told, what was cut off goes on."""
+    cut_off: list[Service] = []
+    jobs = standing.names_of_jobs(supervisor.parts.home)
     for found in supervisor.parts.records.load_all():
         if isinstance(found, Broken):
             facts: dict[str, object] = {
@@ -68,31 +69,47 @@ def _take_over(supervisor: Supervisor) -> None:
                 "evidence": found.evidence,
             }
             supervisor.parts.notes.event("state.corrupt", found.name, facts)
-        else:
-            _know_again(supervisor, found)
+        elif _know_again(supervisor, found, custody.exits):
+            cut_off.append(supervisor.services[found.spec.name])
+    for name in jobs & supervisor.services.keys():
+        supervisor.services[name].is_job = True
     supervisor.broken = supervisor.parts.records.lost()
     for service in list(supervisor.services.values()):
         supervisor.rearm(service)
+    for service in cut_off:
+        if (
+            not service.is_job
+        ):  # whether a run that was cut off is made up for is its schedule's to say
+            supervisor.tell(service, StartOrdered(forgive=False))
 
 
-def _know_again(supervisor: Supervisor, found: Loaded) -> None:
+def _know_again(
+    supervisor: Supervisor, found: Loaded, exits: Mapping[tuple[int, int], int]
+) -> bool:
+    """Take one service over; tell whether it was on its feet, and nothing is left of it that could go on."""
     service = supervisor.add(found.spec, found.state)
-    service.main = found.state.process
+    service.main = found.state.process or found.state.last_process
     same_boot = found.boot_id == boot_id()
     tagged = None
     if same_boot and _is_open_intent(found.state):
         tagged = supervisor.parts.trees.tagged(found.state.instance)
-    event = judge(found.state, same_boot=same_boot, tagged=tagged)
+    event = judge(found.state, same_boot=same_boot, tagged=tagged, exits=exits)
     if isinstance(event, Adopted):
         if supervisor.adopt(service, event):
-            return
-        event = judge(found.state, same_boot=same_boot, tagged=None)
-    if event is not None and not isinstance(event, Adopted):
-        supervisor.tell(service, event)
+            return False
+        event = judge(found.state, same_boot=same_boot, tagged=None, exits=exits)
+    if event is None or isinstance(event, Adopted):
+        return False
+    supervisor.tell(service, event)
+    return isinstance(event, RecordStale) and found.spec.enabled and resumes(found.state)
 
 
 def _is_open_intent(state: ServiceState) -> bool:
-    return state.actual is Actual.STARTING and state.process is None
+    return (
+        state.actual is Actual.STARTING
+        and state.process is None
+        and state.step is not Step.PREPARING
+    )
 
 
 def _install_signals(supervisor: Supervisor, api: Api, tasks: set[asyncio.Task[Any]]) -> None:
@@ -118,29 +135,6 @@ def _install_signals(supervisor: Supervisor, api: Api, tasks: set[asyncio.Task[A
     signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
 
 
-def _beat(parts: Parts) -> None:
-    now = parts.clock.wall()
-    beat = {
-        "timestamp": now,
-        "pid": os.getpid(),
-        "status": "running",
-        "interval": BEAT_EVERY,
-        "expires_at": now + BEAT_LEASE,
-        "generation": 1,
-        "boot_id": boot_id(),
-        "error": None,
-    }
-    try:
-        statefile.write_json(
-            parts.home.heartbeat("supervisor"), beat, durability=Durability.ATOMIC, mode=0o600
-        )
-    except StateError as error:
-        parts.notes.disk_refused("supervisor", str(error))
-    else:
-        parts.notes.disk_accepted("supervisor")
-    parts.loop.call_later(BEAT_EVERY, _beat, parts)
-
-
 def _fault_recorder(parts: Parts) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
     def record(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
@@ -155,15 +149,16 @@ def _fault_recorder(parts: Parts) -> Callable[[asyncio.AbstractEventLoop, dict[s
     return record
 
 
-def _leave(supervisor: Supervisor) -> None:
+def _leave(supervisor: Supervisor, staff: Staff) -> None:
     """Write the last words; what lives on is known again by the next supervisor."""
     parts = supervisor.parts
     supervisor.let_go()
+    staff.go_home()
     parts.notes.event("supervisor.stopped", "supervisor", {"pid": os.getpid()})
-    parts.home.heartbeat("supervisor").unlink(missing_ok=True)
     parts.home.control_socket.unlink(missing_ok=True)
     with contextlib.suppress(
         OSError
     ):  # a disk that refuses was told of before, and nobody is left to tell
         parts.journal.sync()
     parts.journal.close()
+    staff.custody.close()

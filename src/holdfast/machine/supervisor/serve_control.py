@@ -11,28 +11,35 @@ from typing import Any, TypeAlias
 
 from holdfast.control import MAX_LINE, METHOD_NOT_FOUND, PARSE_ERROR, decode, encode, error_object
 from holdfast.errors import HoldfastError, UsageError
+from holdfast.machine.keeping import Keeping
 
 Report: TypeAlias = Callable[[dict[str, Any]], None]
 Method: TypeAlias = Callable[[dict[str, Any], Report], Awaitable[Any]]
 
 BACKLOG = 128
 
+KEPT_AS = "control"
+"""The name under which the listener is kept while no supervisor lives."""
+
 
 class ControlServer:
     """Listens on the control socket, and holds one conversation per caller."""
 
-    def __init__(self, path: Path, methods: Mapping[str, Method]) -> None:
+    def __init__(self, path: Path, methods: Mapping[str, Method], keeping: Keeping) -> None:
         self.path = path
         self.methods = methods
+        self.keeping = keeping
         self._server: asyncio.Server | None = None
         self._conversations: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Begin to listen; a stale socket of a dead supervisor is replaced.
+        """Begin to listen, or go on with the listener of the supervisor before: its callers are waiting in it.
 
-        The caller holds the supervisor's lock, so whatever stands at the path belongs to nobody alive.
+        A stale socket is replaced. The caller holds the supervisor's lock, so whatever stands at the path belongs to
+        nobody alive.
         """
-        listener = _private_listener(self.path)
+        listener = self._kept_listener() or _private_listener(self.path)
+        self.keeping.hold(KEPT_AS, listener.fileno())
         if sys.platform != "win32":
             self._server = await asyncio.start_unix_server(
                 self._converse, sock=listener, limit=MAX_LINE
@@ -40,12 +47,23 @@ class ControlServer:
 
     async def close(self) -> None:
         """Stop listening and hang up on everybody; answers that are complete have been sent."""
+        self.keeping.drop(KEPT_AS)
         if self._server is not None:
             self._server.close()
         talking = list(self._conversations)
         for task in talking:
             task.cancel()
         await asyncio.gather(*talking, return_exceptions=True)
+
+    def _kept_listener(self) -> socket.socket | None:
+        kept = self.keeping.held.pop(KEPT_AS, None)
+        if kept is None:
+            return None
+        listener = socket.socket(fileno=kept)
+        if listener.getsockname() == str(self.path) and self.path.is_socket():
+            return listener
+        listener.close()
+        return None
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -16,6 +16,8 @@ class Service:
     spec: ServiceSpec
     state: ServiceState
     removed: bool = False
+    is_job: bool = False
+    """It is run to completion when it is due, and no part of what is kept up."""
     leaving: bool = False
     """It was taken out of the configuration and is forgotten once nothing of it is left."""
     main: Identity | None = None

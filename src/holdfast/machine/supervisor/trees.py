@@ -1,9 +1,8 @@
 """Looks at what is left of services that end, and reaches all of it; one look serves every service that asked."""
 
 import asyncio
-import os
 import signal as signals
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import TypeAlias
 
 from holdfast.machine.process.identity import identify
@@ -31,8 +30,16 @@ Answer: TypeAlias = Callable[[Service, int], None]
 class Trees:
     """The process trees of all services, seen only when somebody asks."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, roster: Roster, boot_id: str) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        roster: Roster,
+        boot_id: str,
+        spared: Callable[[], Set[int]] = frozenset,
+    ) -> None:
         self.loop = loop
+        self.spared = spared
+        """The processes that are nobody's, whatever they descend from: the watchdog."""
         self.roster = roster
         self.boot_id = boot_id
         self.mains: set[int] = set()
@@ -110,7 +117,8 @@ class Trees:
     def _members(self, snapshot: Snapshot, service: Service) -> tuple[Member, ...]:
         main = service.state.process or service.main
         return members(
-            snapshot, Roots(main=main, instance=service.state.instance, spared={os.getppid()})
+            snapshot,
+            Roots(main=main, instance=service.state.instance, spared=self.spared()),
         )
 
     def _snapshot(self) -> Snapshot:
@@ -151,13 +159,15 @@ def _told_by(pids: Iterable[int], home: str) -> Iterator[tuple[str, Adopted]]:
     for pid in pids:
         told = variables_of_pid(pid)
         name, generation = told.get("HOLDFAST_SERVICE"), told.get("HOLDFAST_GENERATION", "")
-        identity = identify(pid) if name and told.get("HOLDFAST_HOME") == home else None
-        if name and identity is not None:
+        instance = told.get("HOLDFAST_INSTANCE")  # probes and hooks of a service have none
+        is_ours = name and instance and told.get("HOLDFAST_HOME") == home
+        identity = identify(pid) if is_ours else None
+        if name and instance and identity is not None:
             yield (
                 name,
                 Adopted(
                     identity=identity,
-                    instance=told.get("HOLDFAST_INSTANCE", ""),
+                    instance=instance,
                     generation=int(generation) if generation.isdecimal() else 0,
                 ),
             )

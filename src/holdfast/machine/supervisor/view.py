@@ -1,8 +1,9 @@
 """What `status` shows: one shape, whether a supervisor answers or only its files are left."""
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from holdfast import statefile
@@ -10,7 +11,7 @@ from holdfast.clock import boot_id, utc_text
 from holdfast.errors import LockHeld, StateError
 from holdfast.home import Home
 from holdfast.machine.process.identity import Verdict, is_same
-from holdfast.machine.supervisor import records
+from holdfast.machine.supervisor import records, standing
 from holdfast.model.service import Actual, Desired, Health, ServiceState
 from holdfast.model.spec import ServiceSpec
 
@@ -49,6 +50,7 @@ def service_row(spec: ServiceSpec, state: ServiceState, use: Use) -> dict[str, o
         "adopted": state.adopted,
         "group": spec.group,
         "builtin": False,
+        "beat": None,
         "cpu_percent": use.cpu_percent,
         "rss_bytes": use.rss_bytes,
     }
@@ -70,6 +72,7 @@ def is_healthy(state: ServiceState) -> bool:
 def whole(
     machine: str,
     supervisor: dict[str, object],
+    watchdog: Mapping[str, object],
     rows: list[dict[str, object]],
     health: dict[str, object],
 ) -> dict[str, Any]:
@@ -78,7 +81,7 @@ def whole(
     return {
         "machine": machine,
         "supervisor": supervisor,
-        "watchdog": dict(gone),
+        "watchdog": dict(watchdog),
         "hub": {**gone, "url": None},
         "health": health,
         "services": rows,
@@ -88,37 +91,35 @@ def whole(
 
 def from_disk(home: Home) -> dict[str, Any]:
     """Return the same shape from the files alone, for when no supervisor answers; changes nothing."""
-    found = [(loaded.spec, _as_it_is(loaded)) for loaded in records.readable(home)]
+    jobs = standing.names_of_jobs(home)
+    found = [
+        (loaded.spec, _as_it_is(loaded))
+        for loaded in records.readable(home)
+        if loaded.spec.name not in jobs
+    ]
     rows = [service_row(spec, state, Use()) for spec, state in found]
-    holder = _holder(home)
+    holder = _holder(home.supervisor_lock)
     supervisor: dict[str, object] = {
         "pid": holder,
         "state": "running" if holder else "gone",
         "since": None,
     }
-    return whole(machine_name(home), supervisor, rows, health_of(state for _, state in found))
+    watchdog = {"pid": (pid := _holder(home.watchdog_lock)), "state": "running" if pid else "gone"}
+    health = health_of(state for _, state in found)
+    return whole(machine_name(home), supervisor, {**watchdog, "since": None}, rows, health)
 
 
-def _holder(home: Home) -> int | None:
-    """Return the pid of a supervisor that runs and does not answer."""
+def _holder(lock: Path) -> int | None:
+    """Return the pid of a program that runs and cannot be asked."""
     try:
-        return statefile.holder(home.supervisor_lock)
+        return statefile.holder(lock)
     except (LockHeld, StateError):
         return None
 
 
 def machine_name(home: Home) -> str:
     """Return the name this machine was given in its configuration, else its host name."""
-    return str(remembered(home).get("machine") or socket.gethostname())
-
-
-def remembered(home: Home) -> dict[str, object]:
-    """Return what the last `up` left behind: the machine's name and the path of its configuration."""
-    try:
-        found = statefile.read_json(home.config_pointer)
-    except (StateError, FileNotFoundError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return str(standing.remembered(home).get("machine") or socket.gethostname())
 
 
 def _as_it_is(loaded: records.Loaded) -> ServiceState:
@@ -151,7 +152,8 @@ def _row_why(spec: ServiceSpec, state: ServiceState) -> str:
     """Return why a wanted service does not run; nothing where all is as it should be."""
     if state.actual is Actual.WAITING:
         return f"waits for {', '.join(need.name for need in spec.needs)}"
-    return why(state) if state.actual in _AILING else ""
+    is_ill = state.health in (Health.DEGRADED, Health.BAD)
+    return why(state) if is_ill or state.actual in _AILING else ""
 
 
 _AILING = frozenset({Actual.BACKOFF, Actual.HELD, Actual.FAILED, Actual.STUCK, Actual.ORPHAN})

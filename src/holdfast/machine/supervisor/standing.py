@@ -1,0 +1,101 @@
+"""What the configuration says beside services, and every supervisor of a home goes by: written once, obeyed for good."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from holdfast import statefile
+from holdfast.errors import StateError, UsageError
+from holdfast.home import Home
+
+if TYPE_CHECKING:
+    from holdfast.model.job import JobSpec
+
+LOOK_EVERY = 300.0
+"""Seconds between two looks at everything where the configuration says nothing else."""
+
+STALE_AFTER = 300.0
+"""Seconds after which the watchdog calls a beat of the supervisor stale where it says nothing else."""
+
+KEYS = ("config", "machine", "look_every", "watchdog", "last_resort", "jobs")
+"""What `config.json` holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The standing orders; `watchdog` is its section as it is sent on, `last_resort` that of [alerts]."""
+
+    look_every: float = LOOK_EVERY
+    stale_after: float = STALE_AFTER
+    watchdog: Mapping[str, Any] | None = None
+    last_resort: Mapping[str, Any] | None = None
+    jobs: "tuple[JobSpec, ...]" = ()
+
+
+def remembered(home: Home) -> dict[str, Any]:
+    """Return what the last `up` or `reload` left behind, empty when nothing can be read."""
+    try:
+        found = statefile.read_json(home.config_pointer)
+    except (StateError, FileNotFoundError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def names_of_jobs(home: Home) -> set[str]:
+    """Return the names of those whose records stand beside the services' and are none."""
+    jobs = remembered(home).get("jobs")
+    return {str(one["program"]["name"]) for one in jobs} if isinstance(jobs, list) else set()
+
+
+def remember(home: Home, params: Mapping[str, Any]) -> None:
+    """Write down what every later supervisor of this home is to know too.
+
+    Raises:
+        StateError: the disk refused it.
+    """
+    known = {**remembered(home), **{key: params[key] for key in KEYS if key in params}}
+    statefile.write_json(home.config_pointer, known, mode=0o600)
+
+
+def read(plain: Mapping[str, Any]) -> Standing:
+    """Return the standing orders in this object; what is missing has its default.
+
+    Raises:
+        UsageError: something in it has another form than expected.
+    """
+    watchdog = _table(plain, "watchdog")
+    return Standing(
+        look_every=_seconds(plain, "look_every", LOOK_EVERY),
+        stale_after=_seconds(watchdog or {}, "stale_after", STALE_AFTER),
+        watchdog=watchdog,
+        last_resort=_table(plain, "last_resort"),
+        jobs=_jobs(plain.get("jobs")),
+    )
+
+
+def _table(plain: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    found = plain.get(key)
+    if found is not None and not isinstance(found, dict):
+        raise UsageError(f"{key} expects an object, not {found!r}")
+    return found
+
+
+def _seconds(plain: Mapping[str, Any], key: str, default: float) -> float:
+    found = plain.get(key, default)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not found > 0:
+        raise UsageError(f"{key} expects a number of seconds, not {found!r}")
+    return float(found)
+
+
+def _jobs(plain: object) -> "tuple[JobSpec, ...]":
+    from holdfast.model.job import JobSpec
+    from holdfast.model.wire import from_plain
+
+    if plain is None:
+        return ()
+    if not isinstance(plain, list):
+        raise UsageError("jobs expects a list of jobs")
+    try:
+        return tuple(from_plain(JobSpec, one) for one in plain)
+    except ValueError as error:
+        raise UsageError(f"a job cannot be read: {error}") from error
