@@ -1,6 +1,6 @@
 # Holdfast. Only python3 (with venv and pip), make and git are needed; everything else is installed into this folder.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench docs format lock clean
+.PHONY: help up down test check chaos bench docs format lock clean
 
 PYTHON ?= python3
 UV := .tools/bin/uv
@@ -28,6 +28,9 @@ check: .venv/.installed ## Lint, types on three platforms, import layers
 	@$(BIN)/mypy --platform darwin
 	@$(BIN)/mypy --platform win32
 	@$(BIN)/lint-imports --no-logo
+
+chaos: .venv/.installed ## Kill supervisor, watchdog and services a thousand times, and see that nothing is lost
+	@HOLDFAST_KILLS=$${HOLDFAST_KILLS:-1000} $(BIN)/python -m pytest -q -n 0 -s --timeout 3600 tests/real/test_kill_campaign.py $(ARGS)
 
 bench: .venv/.installed ## Measure Holdfast beside its peers; prints tables (BENCH=statefile: only that one)
 	@set -e; for one in $(BENCH); do $(BIN)/python benchmarks/$$one.py $(ARGS); done

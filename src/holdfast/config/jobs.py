@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from holdfast.config.sections.work import Job
-from holdfast.model.job import JobSpec, Overlap
+from holdfast.model.job import JobSpec
 from holdfast.model.spec import RestartPolicy, ServiceSpec, When
 
 
@@ -18,7 +18,7 @@ def _job(name: str, section: Job) -> JobSpec:
         schedule=section.schedule,
         timezone=section.timezone,
         timeout=section.timeout,
-        overlap=Overlap(section.overlap.value),
+        overlap=section.overlap,
         grace=section.grace,
     )
 

@@ -15,6 +15,7 @@ from holdfast.config.unfit import Unfit
         "0 7 L * *",
         "0 7 LW * 5L",
         "0 7 * * MON#2,4#1",
+        "0 0 29 2 *",
         "@hourly",
     ],
 )
@@ -42,6 +43,8 @@ def test_what_cron_understands_is_taken(text: str) -> None:
         "* * * * XYZ#1",
         "@reboot",
         "٣ * * * *",
+        "0 0 31 2 *",
+        "0 0 31 4,6 *",
     ],
 )
 def test_what_cron_does_not_understand_is_refused(text: str) -> None:

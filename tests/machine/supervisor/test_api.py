@@ -336,3 +336,22 @@ def test_shutdown_kills_what_has_not_ended_in_time(play: "Play") -> None:
         assert [row["result"] for row in (await order)["services"]] == ["stopped"]
 
     play(scene)
+
+
+def test_the_program_of_a_job_is_no_service_but_can_be_ended_by_its_name(play: "Play") -> None:
+    async def scene(stage: "Stage") -> None:
+        desk = Desk(stage)
+        await stage.run(stage.spec("api"))
+        job = await stage.run(stage.spec("report"))
+        job.is_job = True
+        status = await desk.call("status")
+        assert [row["name"] for row in status["services"]] == ["api"]
+        assert status["health"]["total"] == 1
+        assert [one["name"] for one in (await desk.call("look"))["findings"]] == ["api"]
+        with pytest.raises(UnknownName):
+            await desk.call("restart", select=["report"])
+        rows = (await desk.call("stop", select=["rep*", "report", "api"]))["services"]
+        assert [row["name"] for row in rows] == ["api", "report"]
+        assert job.state.actual is Actual.DOWN
+
+    play(scene)

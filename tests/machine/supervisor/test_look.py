@@ -1,6 +1,7 @@
 """One look at a service: its record, its process, its pid file; nothing is changed."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from holdfast.home import Home
 from holdfast.machine.process.identity import identify
 from holdfast.machine.supervisor.look import look, look_from_disk, read_pid, stale_pid_files
 from holdfast.machine.supervisor.records import Records
-from holdfast.model.service import Actual, Desired, Identity, ServiceState
+from holdfast.model.service import Actual, Desired, Health, Identity, ServiceState
 from holdfast.model.spec import ServiceSpec
 from holdfast.statefile import Durability
 
@@ -136,3 +137,13 @@ def test_the_files_alone_give_the_same_verdicts(home: Home) -> None:
     assert sorted(home.root.rglob("*")) == before
     records.forget("b")
     assert look_from_disk(home)["healthy"]
+
+
+@pytest.mark.parametrize("health", [Health.DEGRADED, Health.BAD])
+def test_what_runs_and_is_not_well_is_a_fault_with_its_reason(home: Home, health: Health) -> None:
+    finding = look(home, replace(alive(), health=health, failure="no beat for 50 s"))
+    assert (finding.verdict, finding.why, finding.is_fault) == (
+        health.value,
+        "no beat for 50 s",
+        True,
+    )

@@ -35,7 +35,9 @@ def before(*code: str) -> Hooks:
 def test_what_runs_before_a_start_has_ended_when_the_program_begins(play: "Play") -> None:
     async def scene(stage: "Stage") -> None:
         first = before("open('made', 'w').write('first')")
-        spec = stage.python("import signal; print(open('made').read(), flush=True); signal.pause()", hooks=first)
+        spec = stage.python(
+            "import signal; print(open('made').read(), flush=True); signal.pause()", hooks=first
+        )
         service = stage.start(spec)
         assert service.state.actual is Actual.STARTING
         assert service.state.process is None

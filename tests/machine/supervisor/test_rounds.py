@@ -129,3 +129,21 @@ def test_the_look_is_taken_again_and_again_and_told_only_when_it_found_something
         await asyncio.sleep(0)
 
     play(scene)
+
+
+def test_a_round_goes_by_the_same_verdicts_as_a_single_look(play: "Play") -> None:
+    async def scene(stage: "Stage") -> None:
+        dead = await stage.run(stage.spec("dead", restart=AT_ONCE))
+        await stage.run(stage.spec("well"))
+        stage.supervisor.mains.unwatch(dead)
+        killed(dead)
+        rounds = Rounds(stage.supervisor)
+        once = {one.name: one.verdict for one in rounds.findings() if one.is_fault}
+        assert once == {"dead": "stale_pid"}
+        rounds.start()
+        await stage.skip(LOOK_EVERY)
+        (looked,) = stage.events("supervisor.looked")
+        assert (looked.facts["faults"], looked.facts["mended"]) == (once, 1)
+        await stage.until(dead, lambda now: now.generation == 2)
+
+    play(scene)

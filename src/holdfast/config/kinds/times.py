@@ -1,5 +1,7 @@
 """Kinds that say when: cron expressions and time zones."""
 
+import contextlib
+import datetime
 import difflib
 import re
 import zoneinfo
@@ -9,6 +11,9 @@ from holdfast.config.kinds.base import Kind, parsed
 from holdfast.config.unfit import Unfit
 
 PRESETS = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
+
+_SOME_DAY = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
+"""Whether an expression ever comes does not depend on the day one asks."""
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -43,7 +48,18 @@ def cron(text: str) -> str:
     for word, (title, least, most, names) in zip(words, _FIELDS, strict=True):
         if not all(_fits(part, title, least, most, names) for part in word.upper().split(",")):
             raise Unfit(f"`{word}` is no {title}", hint=f"{title} goes from {least} to {most}")
-    return " ".join(words)
+    return _that_comes(" ".join(words))
+
+
+def _that_comes(text: str) -> str:
+    from cronsim import CronSim, CronSimError
+
+    comes = None
+    with contextlib.suppress(CronSimError):
+        comes = next(CronSim(text, _SOME_DAY), None)
+    if comes is None:
+        raise Unfit(f"`{text}` never comes", hint="none of its months has such a day")
+    return text
 
 
 def _fits(part: str, title: str, least: int, most: int, names: dict[str, int]) -> bool:

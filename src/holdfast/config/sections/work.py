@@ -11,14 +11,7 @@ from holdfast.config.kinds.process import Repository
 from holdfast.config.kinds.times import Cron, Timezone
 from holdfast.config.sections.base import Section, doc
 from holdfast.config.sections.service import Program
-
-
-class Overlap(enum.StrEnum):
-    """What a job does that is due while it still runs."""
-
-    SKIP = "skip"
-    QUEUE = "queue"
-    KILL = "kill"
+from holdfast.model.job import Overlap
 
 
 class Engine(enum.StrEnum):

@@ -95,11 +95,8 @@ class Api:
     async def stop(self, params: Params, report: Report) -> dict[str, Any]:
         """Stop what was named, and remember it."""
         kill, wait = bool(params.get("kill")), bool(params.get("wait", True))
-        return {
-            "services": await self.orders.stop(
-                self._chosen(params), kill=kill, wait=wait, report=report
-            )
-        }
+        chosen = self._chosen(params, jobs=True)
+        return {"services": await self.orders.stop(chosen, kill=kill, wait=wait, report=report)}
 
     async def restart(self, params: Params, report: Report) -> dict[str, Any]:
         """Restart what was named."""
@@ -114,7 +111,7 @@ class Api:
         name = params.get("signal")
         if not isinstance(name, str):
             raise UsageError("signal expects the name of a signal, like HUP")
-        return {"services": self.orders.signal(self._chosen(params), name)}
+        return {"services": self.orders.signal(self._chosen(params, jobs=True), name)}
 
     async def reload_services(self, params: Params, _report: Report) -> dict[str, Any]:
         """Send each service the signal by which it reads its own configuration again."""
@@ -169,8 +166,7 @@ class Api:
 
     async def look(self, _params: Params, _report: Report) -> dict[str, Any]:
         """Return the verdict of one look at every service; changes nothing."""
-        home = self.supervisor.parts.home
-        found = [look.look(home, service.state) for service in self.supervisor.kept_up().values()]
+        found = self.staff.rounds.findings()
         return {
             "healthy": not any(one.is_fault for one in found),
             "findings": [asdict(one) for one in found],
@@ -204,12 +200,19 @@ class Api:
                 "Holdfast is ending and starts nothing any more; wait for its end, then: holdfast up"
             )
 
-    def _chosen(self, params: Params, *, default_all: bool = False) -> list[Service]:
+    def _chosen(
+        self, params: Params, *, default_all: bool = False, jobs: bool = False
+    ) -> list[Service]:
+        """Return the services meant; with `jobs` also the jobs that are named outright."""
         words = params.get("select") or []
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise UsageError("select expects a list of names")
         everything = bool(params.get("all")) or (default_all and not words)
-        return select(self.supervisor.kept_up(), words, everything=everything)
+        known = self.supervisor.kept_up()
+        if jobs:
+            running = {name: self.supervisor.services.get(name) for name in words}
+            known |= {name: one for name, one in running.items() if one is not None}
+        return select(known, words, everything=everything)
 
     def _use(self, service: Service) -> view.Use:
         process = service.state.process

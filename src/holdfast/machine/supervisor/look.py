@@ -32,6 +32,8 @@ def look(home: Home, state: ServiceState) -> Finding:
         return _finding(
             state, "stale_pid", f"pid {state.process.pid} is no longer this service", is_fault=True
         )
+    if state.health in (Health.DEGRADED, Health.BAD):
+        return _finding(state, state.health.value, view.why(state), is_fault=True)
     recorded = read_pid(home, state.name)
     if recorded is None:
         return _finding(
@@ -43,8 +45,6 @@ def look(home: Home, state: ServiceState) -> Finding:
             "wrong_pid_file",
             f"it runs as pid {state.process.pid}, its pid file says {recorded}",
         )
-    if state.health in (Health.DEGRADED, Health.BAD):
-        return _finding(state, state.health.value, view.why(state), is_fault=True)
     on_its_way = state.actual in ON_ITS_WAY
     return _finding(
         state, state.actual.value if on_its_way else "healthy", "", is_fault=on_its_way

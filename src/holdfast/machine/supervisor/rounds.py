@@ -4,7 +4,7 @@ import asyncio
 from typing import assert_never
 
 from holdfast.machine.process.identity import Verdict, is_same
-from holdfast.machine.supervisor.look import look
+from holdfast.machine.supervisor.look import Finding, look
 from holdfast.machine.supervisor.loop import Supervisor
 from holdfast.machine.supervisor.service import Service
 from holdfast.machine.supervisor.standing import LOOK_EVERY
@@ -26,6 +26,11 @@ class Rounds:
             self._timer.cancel()
         self._timer = self.supervisor.parts.loop.call_later(self.every, self._round)
 
+    def findings(self) -> list[Finding]:
+        """Return what one look says of every service; the round goes by the same, and `check --once` is just this."""
+        home = self.supervisor.parts.home
+        return [look(home, service.state) for service in self.supervisor.kept_up().values()]
+
     def look_at_all(self) -> int:
         """Look at every service and mend what is amiss; return how many needed it."""
         if self.supervisor.closing:
@@ -40,9 +45,10 @@ class Rounds:
 
     def _round(self) -> None:
         try:
+            faults = {one.name: one.verdict for one in self.findings() if one.is_fault}
             mended = self.look_at_all()
             if mended:
-                facts: dict[str, object] = {"mended": mended}
+                facts: dict[str, object] = {"mended": mended, "faults": faults}
                 self.supervisor.parts.notes.event("supervisor.looked", "supervisor", facts)
         finally:
             self.start()
