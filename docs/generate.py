@@ -169,12 +169,13 @@ stateDiagram-v2
     waiting --> starting: all it needs is there
     starting --> running: ready
     starting --> failed: cannot be executed
-    starting --> stopping: exit, stop
-    running --> stopping: exit, stop, restart
+    starting --> stopping: exit, stop, not ready in time
+    running --> stopping: exit, stop, restart, lease over, failed probe
     stopping --> down: nothing is left, down is wanted
     stopping --> backoff: nothing is left, another start is due
     stopping --> held: nothing is left, the limit is used up
     stopping --> starting: nothing is left, planned restart
+    stopping --> waiting: nothing is left, something it needs is gone
     stopping --> done: nothing is left, ended as wanted
     stopping --> failed: nothing is left, not to be started again
     stopping --> stuck: survived KILL

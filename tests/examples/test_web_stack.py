@@ -1,4 +1,4 @@
-"""The three programs of the web stack stand on each other, survive each other, and lose no confirmed write."""
+"""The programs of the web stack stand on each other, survive each other, and lose no confirmed write."""
 
 import json
 import signal
@@ -166,6 +166,17 @@ def test_the_worker_counts_and_survives_an_absent_api(start: Start) -> None:
     while line_of(worker).startswith("not counted"):
         pass
     assert line_of(worker).startswith("visit")
+
+
+def test_the_report_tells_what_the_stack_holds(start: Start) -> None:
+    database = port_of(start("db.py", DB_PORT="0"))
+    port = port_of(start("api.py", API_PORT="0", DB_PORT=database))
+    http(port, "POST", "/visits")
+
+    report = start("report.py", API_PORT=port)
+
+    assert line_of(report) == "visits: 1, items: ['visits']\n"
+    assert report.wait(timeout=30) == 0
 
 
 @pytest.mark.parametrize("program", ["db.py", "api.py"])
