@@ -323,7 +323,9 @@ def new_machine(tmp_path: Path) -> Iterator[Callable[[], Machine]]:
     def make() -> Machine:
         root = tmp_path / f"machine{len(machines)}"
         root.mkdir()
-        machines.append(Machine(root, Path(tempfile.mkdtemp(prefix="hf-", dir="/tmp"))))
+        runtime = Path(tempfile.mkdtemp(prefix="hf-", dir="/tmp"))
+        runtime.chmod(0o711)  # services of other users pass through it
+        machines.append(Machine(root, runtime))
         return machines[-1]
 
     yield make

@@ -49,6 +49,7 @@ class Nest:
 @pytest.fixture
 def nest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nest]:
     runtime = tempfile.mkdtemp(prefix="hf-", dir="/tmp")
+    os.chmod(runtime, 0o711)
     monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
     nest = Nest(tmp_path / "home")
     yield nest

@@ -153,7 +153,7 @@ class Home(NamedTuple):
 
         tag = f"holdfast-{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]}"
         places = [os.environ.get("XDG_RUNTIME_DIR", ""), "/run", tempfile.gettempdir()]
-        usable = [place for place in places if place and os.access(place, os.W_OK | os.X_OK)]
+        usable = [place for place in places if place and _is_usable(place)]
         short = [place for place in usable if len(os.fsencode(place)) <= LONGEST_RUNTIME]
         return Path((short or usable or places)[0]) / tag
 
@@ -166,6 +166,15 @@ class Home(NamedTuple):
     def watchdog_socket(self) -> Path:
         """Return the socket on which the watchdog takes what the supervisor gives into its keeping."""
         return self.runtime() / "watchdog.sock"
+
+
+def _is_usable(place: str) -> bool:
+    """Tell whether sockets may stand there; those of root, whose services may run as others, where all can pass."""
+    if not os.access(place, os.W_OK | os.X_OK):
+        return False
+    if sys.platform == "win32" or os.geteuid() != 0:
+        return True
+    return bool(os.stat(place).st_mode & stat.S_IXOTH)
 
 
 def make_runtime(folder: Path) -> None:

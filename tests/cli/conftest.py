@@ -36,6 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     # Socket paths are short, the folders of tests are not.
     runtime = tempfile.mkdtemp(prefix="hf-", dir="/tmp")
+    Path(runtime).chmod(0o711)
     monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
     monkeypatch.chdir(tmp_path)
     home = Home(tmp_path / "home")

@@ -40,4 +40,5 @@ def _tell(done: dict[str, Any], *, is_dry: bool) -> None:
         for key, said in WORDS.items()
         if done[key]
     ]
-    print("\n".join(lines) or f"nothing changed in {len(done['unchanged'])} services")
+    count = len(done["unchanged"])
+    print("\n".join(lines) or f"nothing changed in {count} service{'s' if count != 1 else ''}")

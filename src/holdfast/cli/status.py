@@ -120,7 +120,8 @@ def _says(beat: dict[str, Any] | None) -> str:
         return ""
     if beat.get("error"):
         return f"says: {beat.get('status') or 'error'}: {beat['error']}"
-    return f"says: {beat['text']}" if beat.get("text") else ""
+    text = beat.get("text")
+    return f"says: {text}" if text and text != beat.get("status") else ""
 
 
 def _coloured(line: str, state: str) -> str:

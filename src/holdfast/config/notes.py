@@ -8,7 +8,7 @@ from holdfast.config.sources import Sources
 
 NOT_ACTED_ON: Mapping[str, str] = {
     "hub": "no hub runs yet",
-    "alerts": "nobody is alerted yet, except through last_resort",
+    "alerts.[!l]*": "nobody is alerted yet, except through last_resort",
     "agents": "agents are not served yet",
     "tasks": "tasks are not served yet",
     "backup.*": "backups are not made yet",

@@ -5,7 +5,7 @@ Watchdog to supervisor, in this order once it has called:
     {"held": NAME} + descriptor     what the watchdog keeps, each by itself
     {"exits": [[pid, start_ticks, wait_status], ...]}     orphans it has reaped; more of them may follow at any time
     {"fate": null | {"died", "reason", "at", "count"}}    how the supervisor before ended, if it had to be replaced
-    {"welcome": PID}                that was all; the pid of the watchdog
+    {"welcome": PID, "since": AT}   that was all; the pid of the watchdog, and since when it runs
     {"alive": true}                 said with each look at the supervisor
     {"leaving": true}               the watchdog ends in order, and touches nothing
 

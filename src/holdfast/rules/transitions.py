@@ -137,7 +137,7 @@ def set_start(state: ServiceState, start: Start, now: Now, *, why: str = "") -> 
     )
     facts: dict[str, object] = {"next_start_at": start.at, "wait": start.wait.value}
     if held:
-        facts["severity"] = "critical"
+        facts |= {"severity": "critical", "why": why or "the restart limit is used up"}
     return state, (Record(kind="service.held" if held else "service.backoff", facts=facts),)
 
 

@@ -153,6 +153,7 @@ class Kennel:
         self.home = Home(root / "home")
         self.home.make()
         self.runtime = Path(tempfile.mkdtemp(prefix="hf-", dir="/tmp"))
+        self.runtime.chmod(0o711)
         self.env = {
             "PATH": os.environ["PATH"],
             "HOLDFAST_HOME": str(self.home.root),

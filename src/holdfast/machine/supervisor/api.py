@@ -17,9 +17,10 @@ from holdfast.machine.supervisor.serve_control import Method, Report
 from holdfast.machine.supervisor.service import Service
 from holdfast.machine.supervisor.staff import Staff
 from holdfast.machine.supervisor.use import measure
-from holdfast.model.service import Desired
+from holdfast.model.service import Actual, Desired
 from holdfast.model.spec import ServiceSpec
 from holdfast.model.wire import from_plain
+from holdfast.rules.needs import missing
 
 Params = dict[str, Any]
 
@@ -69,11 +70,7 @@ class Api:
     async def status(self, params: Params, _report: Report) -> dict[str, object]:
         """Return what `status --json` shows."""
         services = self._chosen(params, default_all=True)
-        rows = [
-            view.service_row(service.spec, service.state, self._use(service))
-            | {"beat": self.staff.heartbeats.row(service)}
-            for service in services
-        ]
+        rows = [self._row(service) for service in services]
         own: dict[str, object] = {
             "pid": os.getpid(),
             "state": self.state,
@@ -213,6 +210,14 @@ class Api:
             running = {name: self.supervisor.services.get(name) for name in words}
             known |= {name: one for name, one in running.items() if one is not None}
         return select(known, words, everything=everything)
+
+    def _row(self, service: Service) -> dict[str, object]:
+        awaited = None
+        if service.state.actual is Actual.WAITING:
+            states = {name: one.state for name, one in self.supervisor.services.items()}
+            awaited = [need.name for need in missing(service.spec, states)]
+        row = view.service_row(service.spec, service.state, self._use(service), awaited)
+        return row | {"beat": self.staff.heartbeats.row(service)}
 
     def _use(self, service: Service) -> view.Use:
         process = service.state.process

@@ -39,6 +39,7 @@ class Custody:
         self.exits: dict[tuple[int, int], int] = {}
         self.fate: Mapping[str, Any] | None = None
         self.watchdog_pid: int | None = None
+        self.watchdog_since = 0.0
         self.heard_at = 0.0
         self.on_lost: Callable[[bool], None] = _nobody_listens  # told whether it left in order
         self.on_welcome: Callable[[], None] = _nobody_listens
@@ -189,6 +190,7 @@ class Custody:
             case {"fate": dict(fate)} if self._is_new:
                 self.fate = fate
             case {"welcome": int(pid)}:
+                self.watchdog_since = float(message.get("since", 0.0))
                 self._be_welcome(pid)
             case {"leaving": True}:
                 self._is_left = True

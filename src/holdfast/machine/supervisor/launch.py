@@ -102,13 +102,19 @@ class Launcher:
         if read_pid(self.home, name) == pid:
             self.home.pid(name).unlink(missing_ok=True)
 
+    def clear(self, name: str) -> None:
+        """Remove the pipes and sockets of a service that is gone; a folder with anything else in it stays."""
+        folder = self.runtime / name
+        with contextlib.suppress(OSError):
+            for found in (*folder.glob(f"{name}.*"), *folder.glob("notify-*.sock")):
+                found.unlink()
+            folder.rmdir()
+
     def clear_runtime(self) -> None:
-        """Remove the pipes of services that are all gone; a folder with anything else in it stays."""
+        """Remove what is left of services that are all gone, and the folder if nothing else is in it."""
         for folder in self.runtime.iterdir():
-            with contextlib.suppress(OSError):
-                for found in (*folder.glob(f"{folder.name}.*"), *folder.glob("notify-*.sock")):
-                    found.unlink()
-                folder.rmdir()
+            if folder.is_dir():
+                self.clear(folder.name)
         with contextlib.suppress(OSError):
             self.runtime.rmdir()
 

@@ -151,6 +151,7 @@ class Supervisor:
             service.timer.cancel()
         self.services.pop(service.name, None)
         self.parts.pipes.close(service.name)
+        self.parts.launcher.clear(service.name)
         self.parts.keeper.forget(service)
         self.parts.journal.append("service.removed", service.name)
         service.wake()

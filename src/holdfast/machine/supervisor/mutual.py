@@ -100,14 +100,19 @@ class Mutual:
         return {
             "pid": self.custody.watchdog_pid,
             "state": self._name,
-            "since": utc_text(self._since),
+            "since": utc_text(self._running_since() or self._since),
         }
+
+    def _running_since(self) -> float:
+        return self.custody.watchdog_since if self._name == "running" else 0.0
 
     def _enter(self, name: str) -> None:
         if name != self._name:
             self._name, self._since = name, self.ground.clock.wall()
 
     def _lost(self, was_left: bool) -> None:
+        if self._name not in ("running", "stopping"):
+            return  # one that was called and went before it answered: the search goes on
         self._enter("gone")
         self._why = "it left" if was_left else "it died"
         if not self.is_stopped:

@@ -81,7 +81,7 @@ class Orders:
     async def close(self, *, kill: bool, report: Report) -> list[Row]:
         """Stop everything because Holdfast itself goes; what a person wants of each service stays remembered."""
         everything = list(self.supervisor.services.values())
-        alive = [service for service in everything if service.state.actual not in GONE]
+        alive = [one for one in everything if one.state.actual not in GONE and not one.is_job]
         specs = {service.name: service.spec for service in everything}
         by_name = {service.name: service for service in everything}
         for names in leaving_order(specs):

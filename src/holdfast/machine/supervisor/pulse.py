@@ -31,6 +31,7 @@ class Pulse:
         self.send = send
         self.count = count
         self.stale_after = STALE_AFTER
+        self._counted = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def beat(self) -> None:
@@ -51,6 +52,11 @@ class Pulse:
             self.stale_after = stale_after
             self.beat()
 
+    def recount(self) -> None:
+        """Beat now if another number of services is watched over than the last beat said."""
+        if self.count() != self._counted:
+            self.beat()
+
     def stop(self) -> None:
         """Beat no more, and take the last beat away: an end in order is no death."""
         if self._timer is not None:
@@ -60,6 +66,7 @@ class Pulse:
 
     def _write(self) -> None:
         now = self.parts.clock.wall()
+        self._counted = self.count()
         beat = {
             "timestamp": now,
             "pid": os.getpid(),
@@ -70,7 +77,7 @@ class Pulse:
             "boot_id": boot_id(),
             "error": None,
             "mono": self.parts.clock.monotonic(),
-            "services": self.count(),
+            "services": self._counted,
         }
         self.send(beat)
         try:

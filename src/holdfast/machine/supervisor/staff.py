@@ -72,6 +72,7 @@ class Staff:
             self.custody.settings(orders.watchdog)
         self.notices.set(orders.last_resort)
         self.schedule.apply(orders.jobs)
+        self.pulse.recount()
 
     async def finish(self) -> None:
         """Begin nothing any more, and let what is under way for services come to its end."""

@@ -12,7 +12,7 @@ from holdfast.errors import LockHeld, StateError
 from holdfast.home import Home
 from holdfast.machine.process.identity import Verdict, is_same
 from holdfast.machine.supervisor import records, standing
-from holdfast.model.service import Actual, Desired, Health, ServiceState
+from holdfast.model.service import Actual, Desired, Health, Reason, ServiceState
 from holdfast.model.spec import ServiceSpec
 
 
@@ -24,8 +24,10 @@ class Use:
     rss_bytes: int | None = None
 
 
-def service_row(spec: ServiceSpec, state: ServiceState, use: Use) -> dict[str, object]:
-    """Return one service as `status --json` shows it."""
+def service_row(
+    spec: ServiceSpec, state: ServiceState, use: Use, awaited: Iterable[str] | None = None
+) -> dict[str, object]:
+    """Return one service as `status --json` shows it; `awaited` are the needs that are not met, all where unknown."""
     last = state.last_exit
     return {
         "name": spec.name,
@@ -38,7 +40,7 @@ def service_row(spec: ServiceSpec, state: ServiceState, use: Use) -> dict[str, o
         "generation": state.generation,
         "next_start_at": utc_text(state.next_start.at) if state.next_start else None,
         "wait": state.next_start.wait.value if state.next_start else None,
-        "why": _row_why(spec, state),
+        "why": _row_why(spec, state, awaited),
         "last_exit": {
             "code": last.exit.code,
             "signal": last.exit.signal,
@@ -148,15 +150,25 @@ def _as_it_is(loaded: records.Loaded) -> ServiceState:
     )
 
 
-def _row_why(spec: ServiceSpec, state: ServiceState) -> str:
+def _row_why(spec: ServiceSpec, state: ServiceState, awaited: Iterable[str] | None) -> str:
     """Return why a wanted service does not run; nothing where all is as it should be."""
     if state.actual is Actual.WAITING:
-        return f"waits for {', '.join(need.name for need in spec.needs)}"
+        names = [need.name for need in spec.needs] if awaited is None else awaited
+        return f"waits for {', '.join(names)}"
     is_ill = state.health in (Health.DEGRADED, Health.BAD)
     return why(state) if is_ill or state.actual in _AILING else ""
 
 
 _AILING = frozenset({Actual.BACKOFF, Actual.HELD, Actual.FAILED, Actual.STUCK, Actual.ORPHAN})
+
+
+_ENDED_FOR = {
+    Reason.LEASE: "it was ended because no beat came in time",
+    Reason.PROGRESS: "it was ended because it made no progress",
+    Reason.ERROR: "it was ended because it kept reporting errors",
+    Reason.PROBE: "it was ended because a probe failed",
+}
+"""Why it was ended, where the signal that did it says nothing."""
 
 
 def why(state: ServiceState) -> str:
@@ -168,6 +180,8 @@ def why(state: ServiceState) -> str:
     last = state.last_exit
     if last is None or state.actual in (Actual.DOWN, Actual.STOPPING):
         return f"it is {state.actual.value}"
+    if last.reason in _ENDED_FOR:
+        return _ENDED_FOR[last.reason]
     if last.exit.signal is not None:
         return f"it was ended by signal {last.exit.signal}"
     return (

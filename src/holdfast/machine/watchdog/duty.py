@@ -40,6 +40,7 @@ class Duty:
         self.guard = Guard(is_asked=reply is not None)
         self.policy = guarding.policy_of(_remembered(home), Policy())
         self.outcome: int | None = None
+        self.began_at = clock.wall()
         self.services = 0
         self.next_look_mono = clock.monotonic() + self.policy.check_every
         self._beat: Beat | None = None

@@ -84,7 +84,7 @@ class Talk:
         for number, rows in enumerate(_pieces(deque([*self.orphans.exits, *self.vault.exits()]))):
             channel.post({"exits": rows}, key=f"exits {number}")
         channel.post({"fate": None if fate is None else asdict(fate)})
-        channel.post({"welcome": os.getpid()})
+        channel.post({"welcome": os.getpid(), "since": self.duty.began_at})
 
     def _obey(self, caller: Caller, received: Received) -> None:
         fd = received.fd
