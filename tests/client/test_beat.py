@@ -91,6 +91,14 @@ def test_a_name_cannot_lead_out_of_the_folder(home: Home, name: str) -> None:
     assert not home.root.exists()
 
 
+@pytest.mark.parametrize("name", ["supervisor", "watchdog"])
+def test_nobody_beats_for_holdfast_itself(home: Home, name: str) -> None:
+    with pytest.raises(UsageError, match="Holdfast itself"):
+        beat(service=name)
+
+    assert not home.root.exists()
+
+
 def test_outside_a_service_a_beat_needs_a_name(home: Home) -> None:
     with pytest.raises(UsageError, match="service="):
         beat()

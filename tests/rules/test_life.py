@@ -470,6 +470,7 @@ def test_a_service_that_never_becomes_ready_is_ended_and_counts_as_failed() -> N
     assert state.last_exit.reason is Reason.PROBE
     state, _ = step(PROBED, state, TreeLooked(left=0), at(1091.0))
     assert (state.actual, state.level) == (Actual.BACKOFF, 1)
+    assert state.failure == "it did not become ready within 90 s"
 
 
 def test_what_runs_before_a_start_runs_before_it() -> None:

@@ -324,6 +324,15 @@ def test_a_suspended_lease_degrades_and_never_restarts_until_a_beat_ends_it() ->
     assert rules.when_due(spec(), healed) == 500.0 + LEASE / 2
 
 
+def test_a_beat_of_before_the_suspension_does_not_end_it() -> None:
+    lost = replace(Liveness(), suspended=True)
+    liveness, _ = rules.began(spec(), lost, at(100.0), health=Health.OK)
+    kept, findings = rules.beat_arrived(spec(), liveness, beat(99.0), at(100.0))
+    assert findings == ()
+    assert kept.suspended
+    assert rules.when_due(spec(), kept) is None
+
+
 def test_without_a_lease_there_is_none_to_suspend() -> None:
     _, findings = rules.began(spec(None), Liveness(suspended=True), at(0.0), health=Health.OK)
 

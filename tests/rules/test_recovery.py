@@ -27,7 +27,9 @@ from holdfast.model.service import (
     Actual,
     Desired,
     Exit,
+    Health,
     Identity,
+    Judgement,
     LastExit,
     Now,
     Pending,
@@ -318,3 +320,17 @@ def test_a_lost_history_without_a_limit_still_keeps_the_gap() -> None:
     state, _ = step(unlimited, backoff(mono=1000.1, wait=Wait.DELAY), HistoryLost(), NOW)
 
     assert (state.actual, deadline(state)) == (Actual.BACKOFF, 1060.0)
+
+
+def test_what_a_service_said_of_itself_outlives_the_supervisor_and_what_others_saw_does_not() -> (
+    None
+):
+    bad = Judgement(by="heartbeat", health=Health.BAD, why="it reports: disk full")
+    slow = Judgement(by="probe", health=Health.DEGRADED, why="no answer")
+    alive = service(
+        Actual.RUNNING, process=MAIN, ready_mono=900.0, health=Health.BAD, judged=(bad, slow)
+    )
+    state, _ = step(SPEC, alive, Adopted(identity=MAIN), NOW)
+    assert (state.health, state.failure, state.judged) == (Health.BAD, bad.why, (bad,))
+    state, _ = step(SPEC, replace(alive, judged=(slow,)), Adopted(identity=MAIN), NOW)
+    assert (state.health, state.failure, state.judged) == (Health.OK, "", ())

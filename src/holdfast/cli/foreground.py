@@ -33,7 +33,7 @@ def run(wanted: "Settings", options: argparse.Namespace) -> int:
     front.listen()
     front.stand_before(assemble.spawn(reach.home()))
     code = _bring_up(wanted, options, front)
-    if not (options.quiet or front.heard):
+    if not (options.quiet or options.json or front.heard):
         print("In the foreground: Ctrl-C stops everything, a second one kills.", flush=True)
     is_orderly = front.wait()
     if front.heard:

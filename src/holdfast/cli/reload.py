@@ -12,6 +12,9 @@ WORDS = {
     "removed": "removed",
     "restarted": "restarted",
     "changed": "changed, not restarted",
+    "jobs_added": "jobs added",
+    "jobs_removed": "jobs removed",
+    "jobs_changed": "jobs changed",
 }
 
 

@@ -59,6 +59,10 @@ def beat(
     return _record(service or own, {**fields, **extra}, spans.lease)
 
 
+OWN = frozenset({"supervisor", "watchdog"})
+"""Whose heartbeats are judged by their files, and which no other program may write."""
+
+
 class _Spans:
     """How often a program beats and how long one beat is believed; `told` are the lines that say what was chosen."""
 
@@ -158,6 +162,8 @@ def _record(name: str | None, fields: dict[str, object], lease: float) -> bool:
         _refuse(
             f"{name!r} names no service: write beat(service=...) with lower case letters, digits, - and _"
         )
+    if name in OWN:
+        _refuse(f"{name!r} is Holdfast itself and beats by itself; name a service")
     now = SystemClock().wall()
     content = {
         "timestamp": now,

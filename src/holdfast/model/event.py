@@ -5,6 +5,9 @@ from typing import TypeAlias
 
 from holdfast.model.service import Exit, Health, Identity, Reason
 
+ITS_OWN_WORD = "heartbeat"
+"""The judge of health that goes by what a service says of itself, and by its silence."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartOrdered:
@@ -141,7 +144,7 @@ class HealthJudged:
     health: Health
     why: str = ""
     severity: str = ""
-    by: str = "heartbeat"
+    by: str = ITS_OWN_WORD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

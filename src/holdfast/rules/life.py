@@ -53,6 +53,8 @@ READY_AFTER = 1.0
 DRAIN_WITHIN = 2.0
 """Seconds the children of a service that died may take to end before they are killed."""
 
+_CONDEMNED = frozenset({Reason.LEASE, Reason.PROGRESS, Reason.ERROR, Reason.PROBE})
+
 STUCK_LOOK_EVERY = 1.0
 """Seconds between two looks at a service that survived KILL."""
 
@@ -144,7 +146,7 @@ def start_judged(spec: ServiceSpec, state: ServiceState, _event: Elapsed, now: N
     seen = f": {state.failure}" if state.failure else ""
     why = f"it did not become ready within {spec.ready.timeout:g} s{seen}"
     facts: dict[str, object] = {"severity": "warning", "why": why, **pid_fact(state)}
-    state = replace(state, pending=Pending(reason=Reason.PROBE, counted=True))
+    state = replace(state, failure=why, pending=Pending(reason=Reason.PROBE, counted=True))
     state, effects = ask_to_end(spec, state, now)
     return state, (Record(kind="service.not_ready", facts=facts), *effects)
 
@@ -243,7 +245,13 @@ def _settle(spec: ServiceSpec, state: ServiceState, now: Now) -> Outcome:
     if state.pending is None and not restart.is_wanted(spec.restart, ended):
         return _rest(state, ended, now)
     start = restart.next_start(spec.restart, state, now)
-    return set_start(replace(state, level=state.level + 1, pending=None), start, now)
+    why = state.failure if _was_condemned(state) else ""
+    return set_start(replace(state, level=state.level + 1, pending=None), start, now, why=why)
+
+
+def _was_condemned(state: ServiceState) -> bool:
+    """Tell whether it was ended for what was found amiss with it, and not by itself."""
+    return state.last_exit is not None and state.last_exit.reason in _CONDEMNED
 
 
 def _rest(state: ServiceState, ended: Exit, now: Now) -> Outcome:

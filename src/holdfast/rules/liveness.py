@@ -87,7 +87,7 @@ def beat_arrived(spec: ServiceSpec, liveness: Liveness, beat: Beat, now: Now) ->
         if moved
         else liveness.progress_mono,
         deferrals=0,
-        suspended=False,
+        suspended=liveness.suspended and _is_before(beat, liveness),
         errors=errors,
         last=last,
         lease=beat.lease or liveness.lease,
@@ -95,7 +95,7 @@ def beat_arrived(spec: ServiceSpec, liveness: Liveness, beat: Beat, now: Now) ->
         error=beat.error,
         extra=beat.extra or liveness.extra,
     )
-    if liveness.base_mono is None:
+    if liveness.base_mono is None or liveness.suspended:
         return liveness, ()
     liveness, findings = _judged(
         spec, replace(liveness, late=_still_late(spec, liveness, now)), now
@@ -282,6 +282,11 @@ def _lease(policy: HeartbeatPolicy, liveness: Liveness) -> float:
 def _end(liveness: Liveness, moment: float) -> float:
     """Return a moment, put off to the one the process asked for."""
     return moment if liveness.until_mono is None else max(moment, liveness.until_mono)
+
+
+def _is_before(beat: Beat, liveness: Liveness) -> bool:
+    """Tell whether a beat was sent before its process is judged: what a file kept says nothing of the way it goes now."""
+    return liveness.base_mono is not None and beat.mono < liveness.base_mono
 
 
 def _later(moment: float | None, other: float) -> float | None:

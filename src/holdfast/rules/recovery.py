@@ -2,11 +2,20 @@
 
 from dataclasses import replace
 
-from holdfast.model.event import Adopted, HistoryLost, PolicyChanged, Record, RecordStale, Unproved
+from holdfast.model.event import (
+    ITS_OWN_WORD,
+    Adopted,
+    HistoryLost,
+    PolicyChanged,
+    Record,
+    RecordStale,
+    Unproved,
+)
 from holdfast.model.service import (
     Actual,
     Desired,
     Exit,
+    Health,
     Now,
     Pending,
     Reason,
@@ -53,7 +62,18 @@ def adopted(spec: ServiceSpec, state: ServiceState, event: Adopted, now: Now) ->
         state = enter(state, Actual.STARTING, now)
         return replace(state, deadline_mono=now.mono + start_within(spec)), (record,)
     ready = state.ready_mono if state.ready_mono is not None else now.mono
-    return enter(replace(state, ready_mono=ready), Actual.RUNNING, now), (record,)
+    again = enter(replace(state, ready_mono=ready), Actual.RUNNING, now)
+    return _still_bad(state, again), (record,)
+
+
+def _still_bad(before: ServiceState, state: ServiceState) -> ServiceState:
+    """Keep what the service said of itself: it stays bad until it says otherwise, whoever listens."""
+    words = tuple(
+        word for word in before.judged if word.by == ITS_OWN_WORD and word.health is Health.BAD
+    )
+    if not words:
+        return state
+    return replace(state, health=Health.BAD, failure=words[0].why, judged=words)
 
 
 def resumes(state: ServiceState) -> bool:

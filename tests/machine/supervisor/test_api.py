@@ -12,6 +12,7 @@ from holdfast.machine.supervisor.api import Api
 from holdfast.machine.supervisor.keeper import SETTLE_AFTER
 from holdfast.machine.supervisor.staff import employ
 from holdfast.machine.supervisor.view import from_disk
+from holdfast.model.job import JobSpec
 from holdfast.model.service import Actual, Desired
 from holdfast.model.spec import RestartPolicy, ServiceSpec, StopPolicy, When
 from holdfast.model.wire import to_plain
@@ -328,12 +329,17 @@ def test_shutdown_kills_what_has_not_ended_in_time(play: "Play") -> None:
     async def scene(stage: "Stage") -> None:
         desk = Desk(stage)
         await stage.run(stage.python(DEAF, "a", stop=StopPolicy(timeout=3600.0)))
+        await stage.run(stage.spec("b"))
         await stage.hear("a")
         order = asyncio.ensure_future(desk.call("shutdown", timeout=30))
         await asyncio.sleep(0.01)
         assert not desk.ended.is_set()
         await stage.skip(30.0)
-        assert [row["result"] for row in (await order)["services"]] == ["stopped"]
+        rows = (await order)["services"]
+        assert [(row["name"], row["result"]) for row in rows] == [
+            ("a", "stopped"),
+            ("b", "stopped"),
+        ]
 
     play(scene)
 
@@ -353,5 +359,27 @@ def test_the_program_of_a_job_is_no_service_but_can_be_ended_by_its_name(play: "
         rows = (await desk.call("stop", select=["rep*", "report", "api"]))["services"]
         assert [row["name"] for row in rows] == ["api", "report"]
         assert job.state.actual is Actual.DOWN
+
+    play(scene)
+
+
+def test_what_becomes_of_jobs_is_told_like_what_becomes_of_services(play: "Play") -> None:
+    async def scene(stage: "Stage") -> None:
+        desk = Desk(stage)
+
+        def jobs(*schedules: tuple[str, str]) -> list[object]:
+            programs = [(stage.spec(name, autostart=False), when) for name, when in schedules]
+            return [to_plain(JobSpec(program=one, schedule=when)) for one, when in programs]
+
+        def told(answer: dict[str, Any]) -> tuple[list[str], ...]:
+            return answer["jobs_added"], answer["jobs_removed"], answer["jobs_changed"]
+
+        first = jobs(("a", "@daily"), ("b", "@daily"))
+        assert told(await desk.call("apply", specs=[], jobs=first)) == (["a", "b"], [], [])
+        second = jobs(("b", "@hourly"), ("c", "@daily"))
+        expected = (["c"], ["a"], ["b"])
+        assert told(await desk.call("apply", specs=[], jobs=second, dry_run=True)) == expected
+        assert told(await desk.call("apply", specs=[], jobs=second)) == expected
+        assert [row["name"] for row in (await desk.call("job_list"))["jobs"]] == ["b", "c"]
 
     play(scene)

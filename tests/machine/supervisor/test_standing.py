@@ -69,6 +69,9 @@ def test_what_a_call_does_not_mention_stays_and_what_it_takes_back_is_gone(home:
         {"watchdog": []},
         {"watchdog": {"stale_after": -1}},
         {"last_resort": "me"},
+        {"last_resort": {"file": 7}},
+        {"last_resort": {"command": "logger"}},
+        {"last_resort": {"command": [7]}},
         {"jobs": {"a": 1}},
         {"jobs": [{"schedule": "@daily"}]},
     ],
@@ -76,6 +79,12 @@ def test_what_a_call_does_not_mention_stays_and_what_it_takes_back_is_gone(home:
 def test_what_has_another_form_than_expected_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         read(wrong)
+
+
+@pytest.mark.parametrize("jobs", [[1], [{}], [{"program": 7}], {"a": 1}, 7])
+def test_jobs_of_another_form_are_none(home: Home, jobs: object) -> None:
+    remember(home, {"jobs": jobs})
+    assert names_of_jobs(home) == set()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff"])

@@ -117,9 +117,9 @@ class Api:
     async def apply(self, params: Params, _report: Report) -> dict[str, Any]:
         """Bring the services to a new configuration; with `dry_run` only tell what would change."""
         new = _specs(params.get("specs"))
+        jobs = standing.read(params).jobs  # all of it is refused before any of it is obeyed
         if params.get("dry_run"):
-            return asdict(change.planned(self.supervisor, new))
-        standing.read(params)  # all of it is refused before any of it is obeyed
+            return asdict(change.planned(self.supervisor, new)) | self.staff.schedule.planned(jobs)
         async with (
             self._applying
         ):  # one after another: what one takes out, the next may bring back
@@ -127,11 +127,12 @@ class Api:
             home = self.supervisor.parts.home
             standing.remember(home, params)
             orders = standing.read(standing.remembered(home))
+            about_jobs = self.staff.schedule.planned(orders.jobs)
             await self.staff.schedule.leave(orders.jobs)
             start_added = bool(params.get("start_added"))
             done = await change.apply(self.supervisor, new, start_added=start_added)
             self.staff.obey(orders)
-            return done
+            return done | about_jobs
 
     async def up(self, params: Params, report: Report) -> dict[str, Any]:
         """Start everything that is wanted, or what was named; what waits for its moment is left alone."""
@@ -159,6 +160,7 @@ class Api:
         for name in stale:
             home.pid(name).unlink(missing_ok=True)
             self.supervisor.parts.notes.event("pid_file.removed", name, {"reason": "stale_pid"})
+        self.staff.rounds.look_at_all()  # what lives gets its own pid file back
         return {"stale_pids": stale}
 
     async def look(self, _params: Params, _report: Report) -> dict[str, Any]:
@@ -185,11 +187,12 @@ class Api:
         self, report: Report, *, kill: bool, within: float | None
     ) -> list[dict[str, Any]]:
         self.supervisor.closing = True
+        alive = self.orders.alive()
         try:
             async with asyncio.timeout(within):
-                return await self.orders.close(kill=kill, report=report)
+                return await self.orders.close(alive, kill=kill, report=report)
         except TimeoutError:
-            return await self.orders.close(kill=True, report=report)
+            return await self.orders.close(alive, kill=True, report=report)
 
     def _refuse_when_ending(self) -> None:
         if self.state == "stopping":

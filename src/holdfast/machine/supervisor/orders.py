@@ -78,10 +78,20 @@ class Orders:
                 await self._until_all(together, _is_gone_or_overtaken, report)
         return [_stop_row(service, was_idle=service.name in idle) for service in services]
 
-    async def close(self, *, kill: bool, report: Report) -> list[Row]:
-        """Stop everything because Holdfast itself goes; what a person wants of each service stays remembered."""
+    def alive(self) -> list[Service]:
+        """Return the services, and no jobs, of which something is left or that are about to start."""
+        everything = self.supervisor.services.values()
+        return [one for one in everything if one.state.actual not in GONE and not one.is_job]
+
+    async def close(
+        self, alive: Sequence[Service] | None = None, *, kill: bool, report: Report
+    ) -> list[Row]:
+        """Stop everything because Holdfast itself goes; what a person wants of each service stays remembered.
+
+        Returns a row for each of the services that were alive when the end began.
+        """
+        alive = self.alive() if alive is None else alive
         everything = list(self.supervisor.services.values())
-        alive = [one for one in everything if one.state.actual not in GONE and not one.is_job]
         specs = {service.name: service.spec for service in everything}
         by_name = {service.name: service for service in everything}
         for names in leaving_order(specs):

@@ -58,6 +58,16 @@ class Schedule:
             raise UnknownName(f"there is no job {name!r}; jobs: {listed}")
         return self.jobs[name]
 
+    def planned(self, specs: Sequence[JobSpec]) -> dict[str, list[str]]:
+        """Return the names of the jobs that these would add, remove and change."""
+        new = {spec.name: spec for spec in specs}
+        old = {name: job.spec for name, job in self.jobs.items()}
+        return {
+            "jobs_added": [name for name in new if name not in old],
+            "jobs_removed": [name for name in old if name not in new],
+            "jobs_changed": [name for name in new if name in old and new[name] != old[name]],
+        }
+
     async def leave(self, specs: Sequence[JobSpec]) -> None:
         """Forget the jobs that are no longer among these, their runs ended first; what they did stays on disk."""
         names = {spec.name for spec in specs}

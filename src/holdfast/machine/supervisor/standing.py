@@ -44,7 +44,9 @@ def remembered(home: Home) -> dict[str, Any]:
 def names_of_jobs(home: Home) -> set[str]:
     """Return the names of those whose records stand beside the services' and are none."""
     jobs = remembered(home).get("jobs")
-    return {str(one["program"]["name"]) for one in jobs} if isinstance(jobs, list) else set()
+    rows = jobs if isinstance(jobs, list) else []
+    programs = [one.get("program") for one in rows if isinstance(one, dict)]
+    return {str(program.get("name")) for program in programs if isinstance(program, dict)}
 
 
 def remember(home: Home, params: Mapping[str, Any]) -> None:
@@ -68,7 +70,7 @@ def read(plain: Mapping[str, Any]) -> Standing:
         look_every=_seconds(plain, "look_every", LOOK_EVERY),
         stale_after=_seconds(watchdog or {}, "stale_after", STALE_AFTER),
         watchdog=watchdog,
-        last_resort=_table(plain, "last_resort"),
+        last_resort=_last_resort(plain),
         jobs=_jobs(plain.get("jobs")),
     )
 
@@ -78,6 +80,15 @@ def _table(plain: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     if found is not None and not isinstance(found, dict):
         raise UsageError(f"{key} expects an object, not {found!r}")
     return found
+
+
+def _last_resort(plain: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    found = _table(plain, "last_resort") or {}
+    file, command = found.get("file"), found.get("command")
+    is_command = isinstance(command, list) and all(isinstance(word, str) for word in command)
+    if not (file is None or isinstance(file, str)) or not (command is None or is_command):
+        raise UsageError(f"last_resort expects a file or a list of words, not {found!r}")
+    return found or None
 
 
 def _seconds(plain: Mapping[str, Any], key: str, default: float) -> float:

@@ -103,12 +103,23 @@ def from_disk(home: Home) -> dict[str, Any]:
     holder = _holder(home.supervisor_lock)
     supervisor: dict[str, object] = {
         "pid": holder,
-        "state": "running" if holder else "gone",
+        "state": _state_of(home, holder),
         "since": None,
     }
     watchdog = {"pid": (pid := _holder(home.watchdog_lock)), "state": "running" if pid else "gone"}
     health = health_of(state for _, state in found)
     return whole(machine_name(home), supervisor, {**watchdog, "since": None}, rows, health)
+
+
+def _state_of(home: Home, holder: int | None) -> str:
+    """Return how far a supervisor has come that does not answer: it beats once it knows every service again."""
+    if holder is None:
+        return "gone"
+    try:
+        beat = statefile.read_json(home.heartbeat("supervisor"))
+    except (StateError, FileNotFoundError):
+        return "starting"
+    return "running" if isinstance(beat, dict) and beat.get("pid") == holder else "starting"
 
 
 def _holder(lock: Path) -> int | None:
