@@ -4,7 +4,8 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.command import Progress
@@ -15,6 +16,16 @@ from benchmarks.toolbox import NotInstalledError, Toolbox
 
 class UpFailedError(Exception):
     """A peer did not get its children up in time; the message holds its last words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """Another program for the children than the one that only reports."""
+
+    program: Path
+    words: Callable[[Path], tuple[str, ...]]
+    """From the folder of the launch to what follows the FIFO and the name."""
+    log_bytes: int
 
 
 class Launched:
@@ -71,14 +82,17 @@ class Bench:
         return None
 
     @contextlib.contextmanager
-    def launched(self, peer: Peer, count: int, *, within: float = 60.0) -> Iterator[Launched]:
+    def launched(
+        self, peer: Peer, count: int, *, within: float = 60.0, script: Script | None = None
+    ) -> Iterator[Launched]:
         """Launch a peer with so many children, all up; end everything of it afterwards."""
         # Short, because the addresses of Unix sockets below it end at 107 bytes.
         folder = Path(tempfile.mkdtemp(prefix="p", dir=self._folder))
-        launch = Launch(peer, folder=folder, tools=self.tools, child=self.child)
+        child = script.program if script else self.child
+        launch = Launch(peer, folder=folder, tools=self.tools, child=child)
         reports = Reports(folder / "reports")
         try:
-            launch.prepare(self._programs(peer, folder, count))
+            launch.prepare(self._programs(peer, folder, count, script))
             launched = Launched(peer, launch=launch, reports=reports, count=count)
             launched.up(within)
             launch.settle(within)
@@ -88,11 +102,18 @@ class Bench:
             reports.close()
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _programs(self, peer: Peer, folder: Path, count: int) -> Sequence[Program]:
+    def _programs(
+        self, peer: Peer, folder: Path, count: int, script: Script | None
+    ) -> Sequence[Program]:
         def command(name: str) -> tuple[str, ...]:
+            if script is not None:
+                words = (str(script.program), str(folder / "reports"), name)
+                return (*words, *script.words(folder))
             words = (str(self.child), str(folder / "reports"), name)
             if peer.readiness:
                 return (*words, "-n", "3")
             return (*words, "-p", str(folder / f"{name}.pid")) if peer.detaches else words
 
-        return [Program(name=f"s{n}", command=command(f"s{n}")) for n in range(count)]
+        log_bytes = script.log_bytes if script else None
+        names = [f"s{n}" for n in range(count)]
+        return [Program(name=name, command=command(name), log_bytes=log_bytes) for name in names]

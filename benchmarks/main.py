@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import crash, scale
+from benchmarks import crash, logs, scale, takeover
 from benchmarks.bench import Bench
 from benchmarks.command import (
     add_shared_options,
@@ -19,12 +19,14 @@ from benchmarks.command import (
     print_report,
 )
 from benchmarks.peers.catalogue import LEFT_OUT, PEERS
-from benchmarks.peers.peer import ALL_ROWS, Peer
+from benchmarks.peers.peer import ALL_ROWS, SCALE_ROWS, Peer
 from benchmarks.processes import LINUX_ONLY
 from benchmarks.toolbox import NotInstalledError
 
 QUICK_CRASH = crash.CrashPlan(kills=60, seconds=20.0)
 FULL_CRASH = crash.CrashPlan(kills=500, seconds=150.0)
+QUICK_TAKEOVER = takeover.TakeoverPlan(rounds={10: 1})
+FULL_TAKEOVER = takeover.TakeoverPlan(rounds={10: 20, 100: 10, 1000: 3})
 
 
 def main(words: Sequence[str]) -> int:
@@ -54,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="supervision.py", description="Measure Holdfast beside its peers."
     )
     parser.add_argument(
-        "--quick", action="store_true", help="in under 3 minutes; at most 100 children"
+        "--quick", action="store_true", help="in about 4 minutes; at most 100 children"
     )
     parser.add_argument(
         "--only", type=_names, help="peers, separated by commas: " + ", ".join(_all_names())
@@ -94,6 +96,7 @@ def _measure(asked: argparse.Namespace, folder: Path) -> int:
     bench = Bench(folder=folder, cache=asked.cache)
     wanted = [peer for peer in PEERS if asked.only is None or peer.name in asked.only]
     missing = {} if asked.only else dict(LEFT_OUT)
+    wanted = [peer for peer in wanted if peer.rows & asked.rows]
     peers = _available(bench, wanted, missing, quick=asked.quick and asked.only is None)
     machine = machine_facts()
     figures: dict[str, object] = {"machine": machine, "versions": bench.tools.versions}
@@ -104,10 +107,23 @@ def _measure(asked: argparse.Namespace, folder: Path) -> int:
         drawn.append(crash.table(measured))
         figures["crash"] = [crash.as_json(lane) for lane in measured]
         missing |= failed
-    if asked.rows - {"crash"}:
+    if "takeover" in asked.rows:
+        takeovers = QUICK_TAKEOVER if asked.quick else FULL_TAKEOVER
+        lanes = [peer for peer in peers if "takeover" in peer.rows]
+        taken, failed = takeover.measure(bench, lanes, takeovers)
+        drawn.append(takeover.table(taken))
+        figures["takeover"] = [each.as_json() for each in taken]
+        missing |= failed
+    if "logs" in asked.rows:
+        lanes = [peer for peer in peers if "logs" in peer.rows]
+        logged, failed = logs.measure(bench, lanes, logs.loads(quick=asked.quick))
+        drawn.append(logs.table(logged))
+        figures["logs"] = [each.as_json() for each in logged]
+        missing |= failed
+    if asked.rows & SCALE_ROWS:
         plan = _scale_plan(asked)
         scaled, failed = scale.measure(
-            bench, [peer for peer in peers if peer.rows == ALL_ROWS], plan
+            bench, [peer for peer in peers if peer.rows >= SCALE_ROWS], plan
         )
         drawn += scale.tables(scaled, plan)
         figures["scale"] = [row.as_json() for row in scaled]
@@ -148,8 +164,18 @@ def _crash_plan(asked: argparse.Namespace) -> crash.CrashPlan:
 def _scale_plan(asked: argparse.Namespace) -> scale.ScalePlan:
     if asked.quick:
         return scale.ScalePlan(
-            sizes=(1, 100), starts=1, settle_s=1.0, idle_s=3.0, asks=5, rows=asked.rows
+            sizes=(1, 100),
+            starts=1,
+            settle_s=1.0,
+            idle_s=3.0,
+            asks=5,
+            rows=asked.rows & SCALE_ROWS,
         )
     return scale.ScalePlan(
-        sizes=(1, 100, 1000), starts=3, settle_s=3.0, idle_s=20.0, asks=20, rows=asked.rows
+        sizes=(1, 100, 1000),
+        starts=3,
+        settle_s=3.0,
+        idle_s=20.0,
+        asks=20,
+        rows=asked.rows & SCALE_ROWS,
     )

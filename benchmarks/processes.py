@@ -43,6 +43,17 @@ def runs(pid: int, program: Path) -> bool:
         return False
 
 
+def command_line(pid: int) -> str:
+    """Return the words of a process with spaces between them; nothing for one that is gone."""
+    return _read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
+
+
+def parent_of(pid: int) -> int:
+    """Return the pid of the parent, 0 when there is no such process."""
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if fields else 0
+
+
 def pss_mib(pids: Iterable[int]) -> float:
     """Return the proportional set size of the processes together, in MiB."""
     return sum(_pss_kib(pid) for pid in pids) / KIB

@@ -44,6 +44,14 @@ class Reports:
                 first.setdefault(report.name, report)
         return first
 
+    def wait_for_ends(self, count: int, within: float) -> set[str]:
+        """Return who has said that it ended its work, once so many have or the time is over."""
+        ended: set[str] = set()
+        deadline = time.monotonic() + within
+        while len(ended) < count and (left := deadline - time.monotonic()) > 0:
+            ended |= {each.name for each in self.read(left) if each.name.endswith("/end")}
+        return ended
+
     def close(self) -> None:
         """Close the FIFO."""
         os.close(self.fd)
