@@ -15,6 +15,7 @@ from holdfast.home import Home, default_home, make_runtime
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+    from pathlib import Path
     from typing import IO
 
     from holdfast.machine.process.headroom import Headroom
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from holdfast.machine.watchdog.duty import Reply
 
 OF_A_SERVICE = (
+    "HOLDFAST_ERRAND",
     "HOLDFAST_SERVICE",
     "HOLDFAST_GENERATION",
     "HOLDFAST_INSTANCE",
@@ -263,9 +265,17 @@ def _make_runtime(home: Home) -> None:
 
     runtime = home.runtime()
     make_runtime(runtime)
+    if _content(home.runtime_pointer) == f"{runtime}\n":
+        return  # a full disk must not keep a supervisor from its services
     statefile.write_atomic(
         home.runtime_pointer, f"{runtime}\n", durability=statefile.Durability.FILE, mode=0o600
     )
+
+
+def _content(path: "Path") -> str:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return path.read_text(encoding="utf-8")
+    return ""
 
 
 def _parts(home: Home, loop: "asyncio.AbstractEventLoop", custody: "Custody") -> "Parts":
@@ -285,7 +295,7 @@ def _parts(home: Home, loop: "asyncio.AbstractEventLoop", custody: "Custody") ->
 
     headroom = Headroom()
     headroom.raise_own_limit()
-    become_subreaper()
+    is_subreaper = become_subreaper()
     clock = SystemClock()
     journal = Journal(home.journal, clock)
     journal.open()
@@ -293,6 +303,8 @@ def _parts(home: Home, loop: "asyncio.AbstractEventLoop", custody: "Custody") ->
     records = Records(home, boot_id())
     roster = Roster()
     end_left_errands(str(home.root), roster)
+    errands = Errands(loop, headroom)
+    ours = (lambda: errands.pids) if is_subreaper else None
     pipes = Pipes(loop, clock, notes.output_lost, custody)
     return Parts(
         home=home,
@@ -303,10 +315,10 @@ def _parts(home: Home, loop: "asyncio.AbstractEventLoop", custody: "Custody") ->
         keeper=Keeper(loop, records, notes, journal),
         pipes=pipes,
         launcher=Launcher(home, home.runtime(), pipes, headroom),
-        trees=Trees(loop, roster, boot_id(), lambda: _watchdogs(custody)),
+        trees=Trees(loop, roster, boot_id(), lambda: _watchdogs(custody), ours),
         notes=notes,
         keeping=custody,
-        errands=Errands(loop, headroom),
+        errands=errands,
     )
 
 

@@ -92,7 +92,7 @@ def test_more_time_is_granted_where_it_is_awaited(
 def test_another_main_process_is_watched_in_place_of_the_old_one() -> None:
     other = replace(MAIN, pid=43, start_ticks=9)
     state, told = step(SPEC, RUNNING, MainChanged(identity=other), NOW)
-    assert state == replace(RUNNING, process=other)
+    assert state == replace(RUNNING, process=other, last_process=MAIN)
     facts: dict[str, object] = {"pid": 43, "was": 41}
     assert told == (Record(kind="service.main_changed", facts=facts), WatchMain())
 

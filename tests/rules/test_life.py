@@ -507,3 +507,30 @@ def test_a_stop_during_the_preparation_ends_it() -> None:
 def test_the_end_of_a_process_is_remembered_until_the_next_one_starts() -> None:
     state, _ = step(SPEC, running(), died(), at(1000.0))
     assert (state.process, state.last_process) == (None, MAIN)
+
+
+def test_the_first_main_process_of_a_start_is_the_root_of_its_tree_to_the_end() -> None:
+    state, _ = step(SPEC, running(process=NEXT, last_process=MAIN), died(who=NEXT), at(1000.0))
+    assert (state.process, state.last_process) == (None, MAIN)
+
+
+@pytest.mark.parametrize(
+    ("when", "ends_in"),
+    [
+        (When.NEVER, Actual.FAILED),
+        (When.ON_FAILURE, Actual.BACKOFF),
+        (When.ALWAYS, Actual.BACKOFF),
+    ],
+)
+def test_what_was_ended_for_a_fault_has_failed_whatever_it_exited_with(
+    when: When, ends_in: Actual
+) -> None:
+    spec = replace(SPEC, restart=RestartPolicy(when=when))
+    condemned = draining(
+        pending=Pending(reason=Reason.LEASE, counted=True),
+        failure="no beat for 90 s",
+        last_exit=LastExit(exit=Exit(code=0), reason=Reason.LEASE, at=1e9, mono=999.0),
+    )
+    state, _ = step(spec, condemned, TreeLooked(left=0), at(1000.0))
+    assert (state.actual, state.pending) == (ends_in, None)
+    assert "no beat for 90 s" in state.failure

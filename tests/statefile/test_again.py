@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -120,10 +121,16 @@ def test_what_is_unusual_goes_the_general_way(
 
 
 def test_options_and_large_contents_go_the_general_way(target: Path, ops: Counting) -> None:
-    write_atomic(target, NEW, mode=0o600, ops=ops)
     write_atomic(target, NEW, backups=1, ops=ops)
     write_atomic(target, b"x" * SMALL, ops=ops)
-    assert ops.general == 3
+    assert ops.general == 2
+
+
+def test_a_mode_goes_the_short_way_and_is_set(target: Path, ops: Counting) -> None:
+    for mode in (0o600, 0o640, 0o600):
+        write_atomic(target, NEW, mode=mode, ops=ops)
+        assert stat.S_IMODE(target.stat().st_mode) == mode
+    assert ops.general == 0
 
 
 def test_what_is_no_file_any_more_is_told(target: Path, ops: Counting) -> None:

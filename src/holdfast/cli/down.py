@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     within = seconds(options.timeout) if options.timeout else None
     if not _is_served():
         return _nothing_to_do(options)
-    rows = _shut_down(
+    rows = _shut_down_for_good(
         keep=options.keep_services, within=within, is_quiet=options.quiet or options.json
     )
     stuck = [row for row in rows if row["result"] == "stuck"]
@@ -53,6 +53,18 @@ def _is_served() -> bool:
                 f"Holdfast runs (pid {named}) and does not answer; see {reach.home().logs / 'supervisor.log'}"
             )
         time.sleep(0.05)
+
+
+def _shut_down_for_good(
+    *, keep: bool, within: float | None, is_quiet: bool
+) -> list[dict[str, Any]]:
+    """Give the order again when the supervisor dies over it: the one that takes its place knows nothing of it."""
+    while True:
+        try:
+            return _shut_down(keep=keep, within=within, is_quiet=is_quiet)
+        except NotRunning:
+            if not _is_served():
+                return []
 
 
 def _shut_down(*, keep: bool, within: float | None, is_quiet: bool) -> list[dict[str, Any]]:

@@ -196,7 +196,10 @@ def call(path: Path, descriptor_of: DescriptorOf) -> Channel | None:
     """Call the watchdog that listens at `path`; None when none answers. Does not wait."""
     if sys.platform != "linux":
         return None
-    own = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        own = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError:  # no descriptor is free now
+        return None
     own.setblocking(False)
     try:
         own.connect(str(path))
@@ -204,6 +207,21 @@ def call(path: Path, descriptor_of: DescriptorOf) -> Channel | None:
         own.close()
         return None
     return Channel(own, descriptor_of)
+
+
+def leads_somewhere(kept: socket.socket) -> bool:
+    """Tell whether the address of a kept socket still leads to a living one: another may have been put there, and died."""
+    if sys.platform == "win32":
+        return False
+    with socket.socket(socket.AF_UNIX, kept.type) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(kept.getsockname())
+        except BlockingIOError:  # so many wait there already
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def peer_of(own: socket.socket) -> tuple[int, int]:

@@ -68,7 +68,8 @@ def main_changed(
     if state.process is None or state.process == event.identity:
         return state, ()
     facts: dict[str, object] = {"pid": event.identity.pid, "was": state.process.pid}
-    return replace(state, process=event.identity), (
+    first = state.last_process or state.process
+    return replace(state, process=event.identity, last_process=first), (
         Record(kind="service.main_changed", facts=facts),
         WatchMain(),
     )

@@ -32,7 +32,7 @@ from holdfast.model.service import (
     Step,
     Wait,
 )
-from holdfast.model.spec import ServiceSpec
+from holdfast.model.spec import ServiceSpec, When
 from holdfast.rules import restart
 from holdfast.rules.transitions import (
     Outcome,
@@ -242,11 +242,18 @@ def _settle(spec: ServiceSpec, state: ServiceState, now: Now) -> Outcome:
     if state.pending is not None and not state.pending.counted:
         return begin(spec, state, state.pending, now)
     ended = state.last_exit.exit if state.last_exit else Exit()
-    if state.pending is None and not restart.is_wanted(spec.restart, ended):
+    if not _is_wanted_again(spec, state, ended):
         return _rest(state, ended, now)
     start = restart.next_start(spec.restart, state, now)
     why = state.failure if _was_condemned(state) else ""
     return set_start(replace(state, level=state.level + 1, pending=None), start, now, why=why)
+
+
+def _is_wanted_again(spec: ServiceSpec, state: ServiceState, ended: Exit) -> bool:
+    """Tell whether the policy starts it again; what was ended for a fault has failed, whatever it exited with."""
+    if state.pending is not None:
+        return spec.restart.when is not When.NEVER
+    return restart.is_wanted(spec.restart, ended)
 
 
 def _was_condemned(state: ServiceState) -> bool:
@@ -255,18 +262,20 @@ def _was_condemned(state: ServiceState) -> bool:
 
 
 def _rest(state: ServiceState, ended: Exit, now: Now) -> Outcome:
-    if ended.is_success:
+    if ended.is_success and state.pending is None:
         return enter(state, Actual.DONE, now), (Record(kind="service.done"),)
-    why = "the restart policy does not start it again after this exit"
+    found = f": {state.failure}" if _was_condemned(state) and state.failure else ""
+    why = f"the restart policy does not start it again after this exit{found}"
     facts: dict[str, object] = {"severity": "critical", "why": why}
-    return replace(enter(state, Actual.FAILED, now), failure=why), (
+    return replace(enter(state, Actual.FAILED, now), failure=why, pending=None), (
         Record(kind="service.failed", facts=facts),
     )
 
 
 def _ended(state: ServiceState, event: Exited, now: Now) -> ServiceState:
     last = LastExit(exit=event.exit, reason=event.reason, at=now.wall, mono=now.mono)
-    return replace(state, process=None, last_process=event.identity, adopted=False, last_exit=last)
+    first = state.last_process or event.identity
+    return replace(state, process=None, last_process=first, adopted=False, last_exit=last)
 
 
 def _uncounted(history: tuple[Restart, ...]) -> tuple[Restart, ...]:

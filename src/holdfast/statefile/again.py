@@ -8,6 +8,7 @@ import os
 import stat
 from contextlib import suppress
 
+from holdfast.statefile.draft import Order
 from holdfast.statefile.durability import Durability
 from holdfast.statefile.place import Place, split
 from holdfast.statefile.system.ops import SAFELY, Folder, Ops
@@ -39,10 +40,12 @@ def remember(place: Place) -> None:
     ops.written.setdefault(place.path, ops.pid())
 
 
-def write_again(path: str, content: bytes, durability: Durability, ops: Ops) -> Durability | None:
+def write_again(
+    path: str, content: bytes, durability: Durability, ops: Ops, *, mode: int | None = None
+) -> Durability | None:
     """Replace a file and return the level achieved; None when nothing was done, as something is unusual.
 
-    The order is that of `write_atomic`. The caller holds no lock of a state file: it would wait for itself.
+    The order and the meaning of `mode` are those of `write_atomic`. The caller holds no lock of a state file: it would wait for itself.
 
     Raises:
         NotSynced: the content is in place, but what follows failed.
@@ -58,7 +61,9 @@ def write_again(path: str, content: bytes, durability: Durability, ops: Ops) -> 
         lock = ops.open(folder, f".{name}.lock", _LOCK)
         # Another record: somebody else was here, or a transaction is to be settled first.
         is_ours = ops.lock(lock) and ops.read(lock, _RECORD_SIZE) == b"%10d\n" % pid
-        return _replace(path, name, folder, content, durability, ops) if is_ours else None
+        if not is_ours:
+            return None
+        return _replace(path, name, folder, Order(content, durability, mode), ops)
     except OSError:
         if is_ours:
             raise
@@ -82,8 +87,9 @@ def _leave(lock: int, folder: Folder, ops: Ops) -> None:
 
 
 def _replace(  # noqa: C901, PLR0912 - one breath is what this is for
-    path: str, name: str, folder: Folder, content: bytes, durability: Durability, ops: Ops
+    path: str, name: str, folder: Folder, order: Order, ops: Ops
 ) -> Durability | None:
+    content, durability = order.content, order.durability
     old = _plain_file(folder, name, ops)
     if old is None:
         return None
@@ -102,8 +108,9 @@ def _replace(  # noqa: C901, PLR0912 - one breath is what this is for
         if new.st_uid != old.st_uid or new.st_gid != old.st_gid or ops.attributes(fd):
             ops.written[path] = _NEVER
             raise _UnusualError  # noqa: TRY301 - the temp goes the one way all failures go
-        if new.st_mode != old.st_mode:
-            ops.chmod(fd, stat.S_IMODE(old.st_mode))
+        wanted = stat.S_IMODE(old.st_mode) if order.mode is None else order.mode
+        if stat.S_IMODE(new.st_mode) != wanted:
+            ops.chmod(fd, wanted)
         achieved = Durability.ATOMIC
         if durability is Durability.ATOMIC:
             ops.close_copy(fd)

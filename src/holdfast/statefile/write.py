@@ -97,10 +97,10 @@ def write_atomic(  # noqa: PLR0913 - each keyword is a promise of its own, and a
     """
     content = data if isinstance(data, bytes) else encoded(data, path)
     text = os.fspath(path)
-    is_plain = follow and mode is None and expect is None and not (create_only or backups)
+    is_plain = follow and expect is None and not (create_only or backups)
     try:
         if is_plain and len(content) < SMALL and not holds_any():
-            achieved = write_again(text, content, durability, ops)
+            achieved = write_again(text, content, durability, ops, mode=mode)
             if achieved is not None:
                 return Result(text, content, durability, achieved)
         order = Order(content, durability, mode, ABSENT if create_only else expect, backups)

@@ -102,10 +102,24 @@ def test_what_a_retry_cannot_mend_is_permanent_and_named(
 
 def test_output_that_cannot_be_captured_now_may_be_later(play: "Play") -> None:
     async def scene(stage: "Stage") -> None:
-        stage.runtime.rmdir()
+        (stage.runtime / "api").write_text("in the way")
         with pytest.raises(StartFailed, match="its output cannot be captured") as told:
             stage.launcher.launch(stage.spec(), STATE)
         assert not told.value.permanent
+
+    play(scene)
+
+
+def test_a_runtime_folder_that_went_with_its_session_is_made_anew(play: "Play") -> None:
+    async def scene(stage: "Stage") -> None:
+        stage.runtime.rmdir()
+        spawned = stage.launcher.launch(stage.spec(), STATE)
+        assert (stage.runtime / "api" / "api.out").is_fifo()
+        death = watch_child(spawned.identity, spawned.pidfd)
+        os.kill(spawned.pid, 9)
+        while death.collect() is None:
+            await stage.skip(0)
+        death.close()
 
     play(scene)
 

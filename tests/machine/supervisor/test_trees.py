@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -215,5 +216,66 @@ def test_neither_the_supervisor_nor_its_parent_belongs_to_a_service(play: "Play"
         service = idle(stage, "a")
         service.state = replace(service.state, process=me, step=Step.KILLED)
         assert stage.trees.signal(service, "URG") == 0
+
+    play(scene)
+
+
+class Unasked(Roster):
+    """A roster that must not be needed."""
+
+    def look(self, since_ticks: int = 0, passing_over: Set[int] = frozenset()) -> Snapshot:
+        raise AssertionError("the whole machine was looked at")
+
+
+def bare_trees(stage: "Stage", roster: Roster) -> Trees:
+    return Trees(stage.loop, roster, boot_id(), errands=lambda: stage.errands.pids)
+
+
+async def ended(stage: "Stage") -> "Service":
+    """Return a service whose main process is dead, and nothing of it left."""
+    service = await stage.run(stage.spec())
+    await stage.stop(service)
+    assert service.raised == service.state.instance
+    return service
+
+
+def test_where_nothing_can_be_left_nobody_looks_at_the_whole_machine(play: "Play") -> None:
+    async def scene(stage: "Stage") -> None:
+        told: list[int] = []
+        service = await ended(stage)
+        bare_trees(stage, Unasked()).look(service, lambda _service, left: told.append(left))
+        assert told == [0]
+
+    play(scene)
+
+
+def test_a_child_that_may_be_left_over_is_looked_for_properly(play: "Play") -> None:
+    async def scene(stage: "Stage") -> None:
+        told: list[int] = []
+        service = await ended(stage)
+        command = ["sleep", "7203"]
+        with subprocess.Popen(command, start_new_session=True) as young:  # noqa: ASYNC220
+            trees = bare_trees(stage, Roster())
+            trees.look(service, lambda _service, left: told.append(left))
+            assert told == []
+            await stage.skip(0)
+            assert told == [0]
+            trees.forget(service)
+            young.kill()
+
+    play(scene)
+
+
+def test_what_another_supervisor_started_is_looked_for_properly(play: "Play") -> None:
+    async def scene(stage: "Stage") -> None:
+        told: list[int] = []
+        service = await ended(stage)
+        service.raised = ""
+        trees = bare_trees(stage, Roster())
+        trees.look(service, lambda _service, left: told.append(left))
+        assert told == []
+        await stage.skip(0)
+        assert told == [0]
+        trees.forget(service)
 
     play(scene)

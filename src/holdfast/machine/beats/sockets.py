@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from holdfast.machine.handover import leads_somewhere
 from holdfast.machine.keeping import Keeping
 
 LONGEST = 64 * 1024
@@ -224,7 +225,7 @@ def _inherited(fd: int, path: str) -> socket.socket | None:
     except OSError:  # no socket at all
         os.close(fd)
         return None
-    if receiver.getsockname() not in (path, os.fsencode(path)) or _owner(path) is None:
+    if receiver.getsockname() not in (path, os.fsencode(path)) or not leads_somewhere(receiver):
         receiver.close()
         return None
     receiver.setblocking(False)

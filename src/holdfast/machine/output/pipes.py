@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from holdfast.clock import Clock
@@ -49,6 +49,7 @@ class _Capture:
     sink: Sink
     fifos: dict[str, Fifo]
     streams: list[Stream]
+    lost: list[str] = field(default_factory=list)
 
 
 _LABELS = {"stdout": "out", "stderr": "err"}
@@ -90,7 +91,7 @@ class Pipes:
         """
         place = _Place(log_path=log_path, folder=folder, uid=uid, format=policy.format)
         capture = self._captures.get(name)
-        if capture is not None and capture.place != place:
+        if capture is not None and (capture.place != place or not _is_in_place(capture)):
             self.close(name)
             capture = None
         if capture is None:
@@ -119,6 +120,8 @@ class Pipes:
             stream.tap.fifo.close()
         for path in (fifo.path for fifo in capture.fifos.values()):
             self._keeping.drop(os.path.basename(path))
+        for kept_as in capture.lost:
+            self._keeping.drop(kept_as)
         capture.sink.give_up()
 
     def close_all(self) -> None:
@@ -164,8 +167,25 @@ class Pipes:
         for stream in capture.streams:
             self._pace.add(stream)
         for fifo in fifos.values():
+            self._keep_reading(capture, fifo)
             self._keeping.hold(os.path.basename(fifo.path), fifo.fd)
         return capture
+
+    def _keep_reading(self, capture: _Capture, fifo: Fifo) -> None:
+        """Go on emptying a pipe to which no path leads any more: a program that lives on still writes into it."""
+        name = os.path.basename(fifo.path)
+        held = self._keeping.held
+        for number, kept_as in enumerate(
+            [one for one in held if one == name or one.startswith(f"{name}.")]
+        ):
+            if os.path.sameopenfile(held[kept_as], fifo.fd):
+                continue
+            lost = Fifo(fifo.path, held.pop(kept_as))
+            label = next(label for label, one in capture.fifos.items() if one is fifo)
+            capture.streams.append(self._stream(lost, label, capture.sink))
+            self._pace.add(capture.streams[-1])
+            capture.lost.append(f"{name}.{number}")
+            self._keeping.hold(f"{name}.{number}", lost.fd)
 
     def _stream(self, fifo: Fifo, label: str, sink: Sink) -> Stream:
         tap = tap_for(fifo, self._scratch)
@@ -209,6 +229,11 @@ def _open_fifos(name: str, place: _Place) -> dict[str, Fifo]:
             fifo.close()
         raise
     return fifos
+
+
+def _is_in_place(capture: _Capture) -> bool:
+    """Tell whether the pipes still stand where a program would open them: the folder of a session goes with the session."""
+    return all(os.path.lexists(fifo.path) for fifo in capture.fifos.values())
 
 
 def _outlets(capture: _Capture) -> Outlets:

@@ -197,6 +197,24 @@ class Processes:
         self._ages = ages
 
 
+def own_children() -> set[int] | None:
+    """Return every child of this process, dead ones too; None where the kernel does not tell.
+
+    proc_pid_children(5) may miss one when others are reaped while it is read: nobody but the caller, who has one
+    thread that reaps, can do that.
+    """
+    if sys.platform != "linux":
+        return None
+    found: set[int] = set()
+    try:
+        for thread in os.listdir("/proc/self/task"):
+            with open(f"/proc/self/task/{thread}/children", "rb", buffering=0) as source:
+                found.update(map(int, source.readall().split()))
+    except OSError:  # a kernel without CONFIG_PROC_CHILDREN
+        return None
+    return found
+
+
 def instance_of_pid(pid: int) -> str | None:
     """Return the instance a process was started for; None without one, and when its environment may not be read."""
     if sys.platform != "linux":

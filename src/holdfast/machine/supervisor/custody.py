@@ -22,6 +22,9 @@ SENT_WITHIN = 1.0
 CROWDED_FOR = 0.05
 """Seconds after which sending is tried again when too many descriptors were under way."""
 
+DROPPED_AFTER = 0.05
+"""Seconds a dropped descriptor may be kept on: letting go is never urgent, and waking the watchdog costs a restart time."""
+
 EXITS_KEPT = 10_000
 
 
@@ -48,6 +51,8 @@ class Custody:
         self._channel: Channel | None = None
         self._dropped_late: list[str] = []
         self._is_writing = False
+        self._unneeded: set[str] = set()
+        self._is_dropping = False
         self._is_left = False
         self._is_new = True
 
@@ -97,13 +102,25 @@ class Custody:
         if given_back is not None and given_back != fd:
             os.close(given_back)
         self._kept[name] = fd
-        if given_back != fd and self._is_wanted(name):
+        if given_back == fd:
+            return
+        if self._is_wanted(name):
             self._post({"hold": name}, f"fd {name}")
+        else:
+            self._unneeded.add(name)
 
     def drop(self, name: str) -> None:
-        """Have the watchdog close what it keeps under this name; before the caller closes its own."""
+        """Have the watchdog close what it keeps under this name, soon; before the caller closes its own."""
         self._kept.pop(name, None)
-        self._post({"drop": name}, f"fd {name}")
+        if name in self._unneeded:
+            self._unneeded.discard(name)
+            return
+        if self._channel is None or self.watchdog_pid is None:
+            return
+        self._channel.post({"drop": name}, f"fd {name}")
+        if not self._is_dropping:
+            self._is_dropping = True
+            self.loop.call_later(DROPPED_AFTER, self._send_drops)
 
     def settle(self) -> None:
         """Close and drop what an earlier supervisor left and nobody here has taken."""
@@ -147,6 +164,10 @@ class Custody:
         if self._channel is not None and self.watchdog_pid is not None:
             self._channel.post(message, key)
             self._flush()
+
+    def _send_drops(self) -> None:
+        self._is_dropping = False
+        self._flush()
 
     def _flush(self) -> None:
         if self._channel is None:
@@ -216,7 +237,8 @@ class Custody:
     def _be_welcome(self, pid: int) -> None:
         self.watchdog_pid = pid
         assert self._channel is not None
-        for name in filter(self._is_wanted, self._kept):
+        self._unneeded = {name for name in self._kept if not self._is_wanted(name)}
+        for name in self._kept.keys() - self._unneeded:
             self._channel.post({"hold": name}, f"fd {name}")
         for name in self._dropped_late:
             self._channel.post({"drop": name}, f"fd {name}")

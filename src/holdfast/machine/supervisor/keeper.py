@@ -7,7 +7,7 @@ from holdfast.journal import Journal
 from holdfast.machine.supervisor.notes import Notes
 from holdfast.machine.supervisor.records import Records
 from holdfast.machine.supervisor.service import Service
-from holdfast.model.service import Actual, ServiceState
+from holdfast.model.service import Actual, ServiceState, Step
 from holdfast.statefile import Durability
 
 SETTLE_AFTER = 1.0
@@ -27,6 +27,7 @@ SETTLE_SLICE = 10
 
 _WORTH_A_WRITE = frozenset(
     {
+        Actual.WAITING,
         Actual.STARTING,
         Actual.BACKOFF,
         Actual.HELD,
@@ -62,16 +63,18 @@ class Keeper:
     def note(self, service: Service, before: ServiceState) -> None:
         """Take note that a service is no longer in the state `before`."""
         after = service.state
-        is_moved = after.actual is not before.actual and after.actual in _WORTH_A_WRITE
-        is_urgent = (
-            is_moved
-            or after.desired is not before.desired
-            or (after.process is not None and after.process != before.process)
+        is_urgent = _is_urgent(before, after) or (
+            service.spec.ready is not None and after.ready_mono != before.ready_mono
         )
         if not self._quiet and not self._urgent:
             self._since = self.loop.time()
         self._noted_at = self.loop.time()
         (self._urgent if is_urgent else self._quiet)[service.name] = service
+        self._wind()
+
+    def note_new(self, service: Service) -> None:
+        """Take note of a service without a record: what is configured must not be forgotten with this supervisor."""
+        self._urgent[service.name] = service
         self._wind()
 
     def write(self, service: Service) -> bool:
@@ -161,3 +164,15 @@ class Keeper:
 
     def _settle_one(self, service: Service) -> bool:
         return self._written(service, Durability.FILE)
+
+
+def _is_urgent(before: ServiceState, after: ServiceState) -> bool:
+    """Tell whether a new supervisor would act otherwise than this one if it did not know of the change."""
+    is_moved = after.actual is not before.actual
+    return (
+        (is_moved and after.actual in _WORTH_A_WRITE)
+        or (is_moved and after.step is Step.ASKED)  # else an end by order would pass for a crash
+        or after.desired is not before.desired
+        or after.closing is not before.closing
+        or (after.process is not None and after.process != before.process)
+    )

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from holdfast import statefile
 from holdfast.errors import HoldfastError, StartFailed, StateError
-from holdfast.home import Home
+from holdfast.home import Home, make_runtime
 from holdfast.machine.output.pipes import Outlets, Pipes
 from holdfast.machine.process.headroom import Headroom
 from holdfast.machine.process.launch import Launch, with_user_resolved
@@ -77,6 +77,7 @@ class Launcher:
         """
         folder = self.runtime / spec.name
         try:
+            make_runtime(self.runtime)  # the folder of a session goes with the session
             folder.mkdir(mode=0o700, exist_ok=True)
             return self.pipes.open(spec.name, spec.log, self.home.log(spec.name), folder, uid)
         except (OSError, StateError) as error:
@@ -92,6 +93,8 @@ class Launcher:
 
     def write_pid(self, name: str, pid: int) -> None:
         """Write the pid file; other tools read it, Holdfast never believes it, so a full disk is no fault here."""
+        if read_pid(self.home, name) == pid:
+            return  # adopted: an earlier supervisor wrote it
         with contextlib.suppress(StateError):
             statefile.write_atomic(
                 self.home.pid(name), f"{pid}\n", durability=Durability.ATOMIC, mode=0o600

@@ -71,6 +71,7 @@ class Supervisor:
         self.services[spec.name] = service
         if state is None:
             self._inherit(service)
+            self.parts.keeper.note_new(service)
         return service
 
     def tell(self, service: Service, event: ServiceEvent) -> None:

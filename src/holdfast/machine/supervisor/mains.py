@@ -43,6 +43,7 @@ class Mains:
             spawned = self.parts.launcher.launch(service.spec, service.state)
         except StartFailed as error:
             return SpawnFailed(why=str(error), permanent=error.permanent)
+        service.raised = service.state.instance
         self._watch(service, spawned.identity, watch_child(spawned.identity, spawned.pidfd))
         for warning in spawned.warnings:
             facts: dict[str, object] = {"severity": "warning", "why": warning}
@@ -84,6 +85,16 @@ class Mains:
         except StartFailed as error:
             self.parts.notes.output_lost(service.name, 0, str(error))
         return True
+
+    def catch_up(self, service: Service) -> None:
+        """Bring into its log what a service that ended while no supervisor lived said last."""
+        if not any(f"{service.name}.{end}" in self.parts.keeping.held for end in ("out", "err")):
+            return
+        try:
+            self.parts.launcher.reopen(service.spec)
+        except StartFailed as error:
+            self.parts.notes.output_lost(service.name, 0, str(error))
+        self.parts.pipes.drain(service.name)
 
     def unwatch(self, service: Service) -> None:
         """Stop listening for the death of a process that is gone or no longer ours to watch."""

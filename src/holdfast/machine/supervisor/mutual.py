@@ -13,10 +13,13 @@ from holdfast.clock import Clock, boot_id, utc_text
 from holdfast.errors import HoldfastError, LockHeld, StateError
 from holdfast.home import Home
 from holdfast.machine.process.identity import stat
+from holdfast.machine.process.tree import Member, signal_member
 from holdfast.machine.supervisor.custody import Custody
 from holdfast.machine.supervisor.notes import Notes
 from holdfast.model.service import Now
 from holdfast.rules import guarding
+
+_KILL = 9
 
 KNOCK_EVERY = 0.05
 """Seconds between two tries to reach a watchdog that is about to listen."""
@@ -26,6 +29,9 @@ GRACE = 0.3
 
 GRACE_AFTER_LEAVING = 5.0
 """The same after one that left in order: then another was to take over."""
+
+MUTE_FOR = 60.0
+"""Seconds a new watchdog may take before it answers."""
 
 LOOK_EVERY = 30.0
 """Seconds between two looks at the watchdog's heartbeat."""
@@ -64,6 +70,8 @@ class Mutual:
         self._name = "gone"
         self._since = ground.clock.wall()
         self._started = 0
+        self._newborn: Member | None = None
+        self._newborn_at = 0.0
         self._failed = 0
         self._judged = guarding.Guard()
         self._stale = 0
@@ -92,6 +100,9 @@ class Mutual:
         for timer in (self._knocking, self._looking):
             if timer is not None:
                 timer.cancel()
+        if self._newborn is not None and self.custody.watchdog_pid is None:
+            # It would find nobody to guard, and start another supervisor.
+            signal_member(self._newborn, signal.SIGTERM)
         if self._name == "running":
             self._enter("stopping")
 
@@ -147,6 +158,7 @@ class Mutual:
         """Start a watchdog unless one is on its way; return when the next may be started."""
         now = self.ground.loop.time()
         if self._started and _lives(self._started):
+            self._end_if_mute(now)
             return now
         if self._holder() is not None:
             return now + guarding.LONGEST_BACKOFF
@@ -155,10 +167,19 @@ class Mutual:
         self._enter("starting")
         try:
             self._started = self.start_watchdog()
+            found = stat(self._started)
+            if found is not None:
+                self._newborn = Member(pid=found.pid, start_ticks=found.start_ticks)
+                self._newborn_at = now
         except (HoldfastError, OSError) as error:
             facts: dict[str, object] = {"severity": "critical", "why": str(error)}
             self.ground.notes.event("watchdog.failed", "watchdog", facts)
         return now + pause
+
+    def _end_if_mute(self, now: float) -> None:
+        """Kill a watchdog that was started long ago and never came to answer, so that another may be started."""
+        if self._newborn is not None and now - self._newborn_at > MUTE_FOR:
+            signal_member(self._newborn, _KILL)
 
     def _look_later(self) -> None:
         self._look_due = self.ground.loop.time() + LOOK_EVERY
@@ -167,6 +188,7 @@ class Mutual:
     def _look(self) -> None:
         """Look at the watchdog's heartbeat; one that is stale three times in a row is killed, and so replaced."""
         late_by = self.ground.loop.time() - self._look_due
+        self._look_later()  # first: whatever fails in this look, there is a next one
         pid = self._holder()
         if pid is not None and self._is_stale(pid):
             self._stale += late_by <= LOOK_EVERY / 2
@@ -175,7 +197,6 @@ class Mutual:
         if pid is not None and self._stale >= guarding.Policy().failures:
             self._stale = 0
             self._kill(pid)
-        self._look_later()
 
     def _is_stale(self, pid: int) -> bool:
         clock = self.ground.clock

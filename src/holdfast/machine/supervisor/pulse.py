@@ -36,10 +36,10 @@ class Pulse:
 
     def beat(self) -> None:
         """Write a beat now, and the next one in time."""
-        self._write()
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.parts.loop.call_later(self.every, self.beat)
+        self._write()
 
     @property
     def every(self) -> float:

@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from holdfast.clock import boot_id
@@ -25,6 +26,9 @@ from holdfast.machine.supervisor.staff import Staff, employ
 from holdfast.model.event import Adopted, RecordStale, StartOrdered
 from holdfast.model.service import Actual, ServiceState, Step
 from holdfast.rules.recovery import resumes
+
+REACH_LOOK_EVERY = 5.0
+"""Seconds between two looks whether the control socket still stands where callers seek it."""
 
 
 async def run(parts: Parts, custody: Custody, mutual: Mutual, ready: Callable[[], None]) -> None:
@@ -47,6 +51,7 @@ async def run(parts: Parts, custody: Custody, mutual: Mutual, ready: Callable[[]
     api.state = "running"
     staff.open_for_work()
     ready()
+    _stay_within_reach(supervisor, custody, server.path)
     await ended.wait()
     custody.ending()
     await server.close()
@@ -98,6 +103,7 @@ def _know_again(
         if supervisor.adopt(service, event):
             return False
         event = judge(found.state, same_boot=same_boot, tagged=None, exits=exits)
+    supervisor.mains.catch_up(service)
     if event is None or isinstance(event, Adopted):
         return False
     supervisor.tell(service, event)
@@ -133,6 +139,20 @@ def _install_signals(supervisor: Supervisor, api: Api, tasks: set[asyncio.Task[A
     loop.add_signal_handler(signal.SIGCHLD, Reaper(supervisor).hear)
     # A thousand deaths at once fill the pipe by which signals wake the loop: it is awake then, and that is all.
     signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
+
+
+def _stay_within_reach(supervisor: Supervisor, custody: Custody, path: Path) -> None:
+    """Make way for a new supervisor once the runtime folder is gone: a start makes all anew, and no service ends.
+
+    The folder of a session goes with the session, and takes the way of every order with it.
+    """
+    parts = supervisor.parts
+    if not path.is_socket() and custody.watchdog_pid is not None and not supervisor.closing:
+        facts: dict[str, object] = {"severity": "critical", "why": "its runtime folder is gone"}
+        parts.notes.event("supervisor.fault", "supervisor", facts)
+        parts.keeper.finish()
+        os.kill(os.getpid(), signal.SIGKILL)
+    parts.loop.call_later(REACH_LOOK_EVERY, _stay_within_reach, supervisor, custody, path)
 
 
 def _fault_recorder(parts: Parts) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:

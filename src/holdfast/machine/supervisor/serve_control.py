@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from holdfast.control import MAX_LINE, METHOD_NOT_FOUND, PARSE_ERROR, decode, encode, error_object
 from holdfast.errors import HoldfastError, UsageError
+from holdfast.machine.handover import leads_somewhere
 from holdfast.machine.keeping import Keeping
 
 Report: TypeAlias = Callable[[dict[str, Any]], None]
@@ -60,7 +61,7 @@ class ControlServer:
         if kept is None:
             return None
         listener = socket.socket(fileno=kept)
-        if listener.getsockname() == str(self.path) and self.path.is_socket():
+        if listener.getsockname() == str(self.path) and leads_somewhere(listener):
             return listener
         listener.close()
         return None

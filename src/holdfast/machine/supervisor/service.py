@@ -22,6 +22,8 @@ class Service:
     """It was taken out of the configuration and is forgotten once nothing of it is left."""
     main: Identity | None = None
     """The last main process, by which what it left behind is recognised."""
+    raised: str = ""
+    """The last instance that this very supervisor started, so that its orphans come to it and nobody else."""
     death: Death | None = None
     timer: asyncio.TimerHandle | None = None
     waiters: list[asyncio.Future[None]] = field(default_factory=list)

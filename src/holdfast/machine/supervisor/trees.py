@@ -5,13 +5,14 @@ import signal as signals
 from collections.abc import Callable, Iterable, Iterator, Set
 from typing import TypeAlias
 
-from holdfast.machine.process.identity import identify
+from holdfast.machine.process.identity import identify, stat
 from holdfast.machine.process.tree import (
     Member,
     Roots,
     Roster,
     Snapshot,
     members,
+    own_children,
     signal_member,
     signal_tree,
     variables_of_pid,
@@ -36,10 +37,13 @@ class Trees:
         roster: Roster,
         boot_id: str,
         spared: Callable[[], Set[int]] = frozenset,
+        errands: Callable[[], Set[int]] | None = None,
     ) -> None:
         self.loop = loop
         self.spared = spared
         """The processes that are nobody's, whatever they descend from: the watchdog."""
+        self.errands = errands
+        """The probes and hooks under way; None where orphans of this process go elsewhere: it is no subreaper."""
         self.roster = roster
         self.boot_id = boot_id
         self.mains: set[int] = set()
@@ -61,7 +65,14 @@ class Trees:
         return signal_member(Member(pid=main.pid, start_ticks=main.start_ticks), number_of(name))
 
     def look(self, service: Service, answer: Answer) -> None:
-        """Tell how many processes are left once the loop comes round, and again when one of them is gone."""
+        """Tell how many processes are left once the loop comes round, and again when one of them is gone.
+
+        Where it is plain at once that none is, it is told at once.
+        """
+        if self._is_bare(service):
+            self.forget(service)
+            answer(service, 0)
+            return
         if not self._asked:
             self.loop.call_soon(self._look)
         self._asked[service.name] = (service, answer)
@@ -93,10 +104,25 @@ class Trees:
         self._asked.pop(service.name, None)
         self._unwatch(service.name)
 
+    def _is_bare(self, service: Service) -> bool:
+        """Tell, at the cost of reading one list, that nothing is left of a service; False proves nothing.
+
+        This process is a subreaper: what a service that it started leaves behind is its child by then, or descends from
+        one that is. Every child is a main process, an errand, older than the service, or dead.
+        """
+        main = service.main
+        if main is None or service.state.process is not None or self.errands is None:
+            return False
+        children = own_children() if service.raised == service.state.instance else None
+        if children is None:
+            return False
+        strangers = children - self.mains - self.errands() - self.spared()
+        return not any(_is_suspect(pid, main.start_ticks) for pid in strangers)
+
     def _look(self) -> None:
         asked, self._asked = self._asked, {}
         self._recent = None
-        mains = [service.main for service, _ in asked.values()]
+        mains = [_root(service) for service, _ in asked.values()]
         since = min((main.start_ticks if main else 0 for main in mains), default=0)
         try:
             snapshot = self.roster.look(since, self.mains)
@@ -115,10 +141,9 @@ class Trees:
             answer(service, len(left))
 
     def _members(self, snapshot: Snapshot, service: Service) -> tuple[Member, ...]:
-        main = service.state.process or service.main
         return members(
             snapshot,
-            Roots(main=main, instance=service.state.instance, spared=self.spared()),
+            Roots(main=_root(service), instance=service.state.instance, spared=self.spared()),
         )
 
     def _snapshot(self) -> Snapshot:
@@ -153,6 +178,16 @@ class Trees:
         for death in self._watched.pop(name, ()):
             self.loop.remove_reader(death.fileno())
             death.close()
+
+
+def _root(service: Service) -> Identity | None:
+    """Return the first main process of this start: one that was named later has elders in its tree."""
+    return service.state.last_process or service.state.process or service.main
+
+
+def _is_suspect(pid: int, since_ticks: int) -> bool:
+    found = stat(pid)
+    return found is not None and not found.is_gone and found.start_ticks >= since_ticks
 
 
 def _told_by(pids: Iterable[int], home: str) -> Iterator[tuple[str, Adopted]]:

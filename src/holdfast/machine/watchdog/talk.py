@@ -108,6 +108,7 @@ class Talk:
             case {"beat": beat}:
                 self.duty.beat(beat)
             case {"ready": True}:
+                self.vault.forget_ended()
                 self.duty.became_ready()
             case {"settings": settings}:
                 self.duty.settle(settings)

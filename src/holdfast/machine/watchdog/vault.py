@@ -45,6 +45,12 @@ class Vault:
                 if status is not None:
                     yield (*process, status)
 
+    def forget_ended(self) -> None:
+        """Close the pidfds of processes that are dead: the supervisor has heard how they ended."""
+        for name, fd in list(self._kept.items()):
+            if process_of(name) is not None and has_ended(fd):
+                self.drop(name)
+
     def close(self) -> None:
         """Close all."""
         for name in list(self._kept):
