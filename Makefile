@@ -30,7 +30,8 @@ check: .venv/.installed ## Lint, types on three platforms, import layers
 	@$(BIN)/lint-imports --no-logo
 
 chaos: .venv/.installed ## Kill supervisor, watchdog and services a thousand times, and see that nothing is lost
-	@HOLDFAST_KILLS=$${HOLDFAST_KILLS:-1000} $(BIN)/python -m pytest -q -n 0 -s --timeout 3600 tests/real/test_kill_campaign.py $(ARGS)
+	@HOLDFAST_KILLS=$${HOLDFAST_KILLS:-1000} HOLDFAST_CRASH_LOOPS=$${HOLDFAST_CRASH_LOOPS:-1000} \
+	  $(BIN)/python -m pytest -q -n 0 -s --timeout 3600 tests/real/test_kill_campaign.py tests/real/test_acceptance.py $(ARGS)
 
 bench: .venv/.installed ## Measure Holdfast beside its peers; prints tables (BENCH=statefile: only that one)
 	@set -e; for one in $(BENCH); do $(BIN)/python benchmarks/$$one.py $(ARGS); done

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -292,7 +293,12 @@ def test_after_the_death_of_both_sdnotify_is_deaf_and_left_alone(machine: "Machi
         lambda: any(event["kind"] == "heartbeat.suspended" for event in machine.events())
     )
     machine.await_(lambda: machine.row("a")["health"] == "degraded")
-    assert machine.pid("a") == pid
+    since = time.monotonic()
+    machine.await_(lambda: time.monotonic() - since > 6.0)  # three leases of silence
+    row = machine.row("a")
+    assert (row["pid"], row["health"], row["restarts"]) == (pid, "degraded", 0)
+    kinds = {event["kind"] for event in machine.events()}
+    assert not kinds & {"heartbeat.expired", "service.recovered"}
 
 
 def test_a_program_in_c_is_ready_beats_and_is_restarted_when_it_falls_silent(

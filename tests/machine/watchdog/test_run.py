@@ -165,6 +165,22 @@ def test_a_supervisor_that_beats_is_left_alone(kennel: Kennel) -> None:
     assert kennel.status()["daemon_count"] == 7
 
 
+def test_it_shows_in_every_round_that_it_lives_itself(kennel: Kennel) -> None:
+    kennel.settle(check_every=0.2, stale_after=20.0, failures=3)
+    kennel.ask()
+    seen: list[float] = []
+
+    def look() -> bool:
+        beat = json.loads(kennel.home.heartbeat("watchdog").read_bytes())
+        assert (beat["status"], beat["pid"]) == ("running", kennel.status()["pid"])
+        if beat["timestamp"] not in seen:
+            seen.append(beat["timestamp"])
+        return len(seen) >= 6
+
+    kennel.await_(look)
+    assert seen == sorted(seen)
+
+
 def test_a_beat_by_message_counts_when_no_disk_takes_the_file(kennel: Kennel) -> None:
     kennel.mood("by message")
     kennel.settle(check_every=0.1, stale_after=1.0, failures=1)

@@ -34,8 +34,10 @@ def test_the_same_is_not_written_a_thousand_times_a_second(home: Home) -> None:
     signs = Signs(home, SystemClock())
     signs.show(Verdict.HEALTHY, services=3, interval=60.0)
     before = home.watchdog_status.stat().st_ino
-    signs.show(Verdict.HEALTHY, services=4, interval=60.0)
+    signs.show(Verdict.HEALTHY, services=3, interval=60.0)
     assert home.watchdog_status.stat().st_ino == before
+    signs.show(Verdict.HEALTHY, services=4, interval=60.0)
+    assert json.loads(home.watchdog_status.read_bytes())["daemon_count"] == 4
     signs.show(Verdict.WARNING, services=4, interval=60.0)
     assert json.loads(home.watchdog_status.read_bytes())["status"] == "warning"
 

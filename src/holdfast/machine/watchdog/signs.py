@@ -31,6 +31,7 @@ class Signs:
         self.home = home
         self.clock = clock
         self.verdict: Verdict | None = None
+        self._services = 0
         self._shown_mono = float("-inf")
         self._pinged_mono = float("-inf")
         self._ping_every = _ping_every()
@@ -38,11 +39,12 @@ class Signs:
     def show(self, verdict: Verdict, *, services: int, interval: float) -> None:
         """Write heartbeat and status; `services` is how many the supervisor watches over."""
         mono = self.clock.monotonic()
-        if verdict is self.verdict and mono - self._shown_mono < SHOWN_AGAIN_AFTER:
+        is_news = verdict is not self.verdict or services != self._services
+        if not is_news and mono - self._shown_mono < SHOWN_AGAIN_AFTER:
             return
         if verdict is not self.verdict:
             notify(f"STATUS=supervisor: {verdict}, services: {services}")
-        self.verdict, self._shown_mono = verdict, mono
+        self.verdict, self._services, self._shown_mono = verdict, services, mono
         self._write_status(verdict, services)
         now = self.clock.wall()
         beat = {
