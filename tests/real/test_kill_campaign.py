@@ -141,11 +141,7 @@ class Campaign:
                     * self.chance.random()
                 )
                 self._kill_something()
-            import time
-
-            t = time.monotonic()
             self.settle()
-            print(round(time.monotonic() - t, 2), self.trail)
 
     def settle(self) -> None:
         """Wait until orders and supervision have come to rest, then look at everything."""
