@@ -27,6 +27,8 @@ from holdfast.model.event import Adopted, RecordStale, StartOrdered
 from holdfast.model.service import Actual, ServiceState, Step
 from holdfast.rules.recovery import resumes
 
+_KILL = 9
+
 REACH_LOOK_EVERY = 5.0
 """Seconds between two looks whether the control socket still stands where callers seek it."""
 
@@ -151,7 +153,7 @@ def _stay_within_reach(supervisor: Supervisor, custody: Custody, path: Path) -> 
         facts: dict[str, object] = {"severity": "critical", "why": "its runtime folder is gone"}
         parts.notes.event("supervisor.fault", "supervisor", facts)
         parts.keeper.finish()
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), _KILL)
     parts.loop.call_later(REACH_LOOK_EVERY, _stay_within_reach, supervisor, custody, path)
 
 
