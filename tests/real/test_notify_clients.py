@@ -288,7 +288,8 @@ def test_after_the_death_of_both_sdnotify_is_deaf_and_left_alone(machine: "Machi
     for one in pids:
         machine.kill(one)
     machine.await_(lambda: not any(machine.is_alive(one) for one in pids))
-    machine.begin()
+    said = machine.up().stdout
+    assert "0/1 healthy; degraded until the next beat or look: a" in said
     machine.await_(
         lambda: any(event["kind"] == "heartbeat.suspended" for event in machine.events())
     )
