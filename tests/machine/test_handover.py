@@ -13,7 +13,7 @@ import pytest
 
 from holdfast.errors import HoldfastError
 from holdfast.machine import handover
-from holdfast.machine.handover import Channel, Flow, call, listen, peer_of
+from holdfast.machine.handover import Channel, Flow, call, leads_somewhere, listen, peer_of
 
 if sys.platform != "linux":
     pytest.skip("such sockets need Linux", allow_module_level=True)
@@ -168,3 +168,37 @@ def test_the_name_of_a_pidfd_tells_its_process() -> None:
 
 def test_elsewhere_it_says_what_does_the_work_there() -> None:
     assert "launchd" in str(handover.unavailable())
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_an_address_leads_somewhere_only_while_somebody_has_its_socket(
+    folder: Path, kind: socket.SocketKind
+) -> None:
+    path = str(folder / "there.sock")
+
+    def bound() -> socket.socket:
+        found = socket.socket(socket.AF_UNIX, kind)
+        found.bind(path)
+        if kind is socket.SOCK_STREAM:
+            found.listen(1)
+        return found
+
+    with bound() as kept:
+        assert leads_somewhere(kept)
+        Path(path).unlink()
+        assert not leads_somewhere(kept)
+        bound().close()  # another put its own there, and died
+        assert Path(path).is_socket()
+        assert not leads_somewhere(kept)
+
+
+def test_a_queue_that_is_full_belongs_to_somebody(folder: Path) -> None:
+    with contextlib.ExitStack() as callers, socket.socket(socket.AF_UNIX) as kept:
+        kept.bind(str(folder / "full.sock"))
+        kept.listen(0)
+        for _ in range(3):
+            caller = callers.enter_context(socket.socket(socket.AF_UNIX))
+            caller.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                caller.connect(kept.getsockname())
+        assert leads_somewhere(kept)

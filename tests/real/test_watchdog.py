@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -381,3 +382,17 @@ def test_a_second_watchdog_is_refused_and_one_that_takes_over_replaces_the_first
     finally:
         taking.wait(timeout=30)
     assert taking.returncode == 0
+
+
+def test_a_runtime_folder_that_goes_with_its_session_costs_no_service_anything(
+    running: "Machine",
+) -> None:
+    running.may_fault = True  # it says that its folder is gone
+    before, old = pids(running), running.supervisor()
+    for folder in running.runtime.iterdir():
+        shutil.rmtree(folder)
+    running.await_(lambda: running.supervisor() != old)
+    assert pids(running) == before
+    name = next(iter(before))
+    running.kill(before[name])
+    running.await_new_pid(name, before[name])

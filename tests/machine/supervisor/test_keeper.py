@@ -16,7 +16,16 @@ from holdfast.machine.supervisor.keeper import (
 )
 from holdfast.machine.supervisor.records import Records, load
 from holdfast.machine.supervisor.service import Service
-from holdfast.model.service import Actual, Desired, Exit, Identity, Reason, Restart, ServiceState
+from holdfast.model.service import (
+    Actual,
+    Desired,
+    Exit,
+    Identity,
+    Reason,
+    Restart,
+    ServiceState,
+    Step,
+)
 from holdfast.model.spec import ServiceSpec
 from holdfast.statefile import Durability
 
@@ -72,6 +81,9 @@ class Desk:
         {"actual": Actual.BACKOFF},
         {"actual": Actual.FAILED},
         {"actual": Actual.DONE},
+        {"actual": Actual.WAITING},
+        {"actual": Actual.STOPPING, "step": Step.ASKED},
+        {"closing": True},
         {"process": PROCESS},
     ],
     ids=str,
