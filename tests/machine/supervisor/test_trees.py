@@ -279,3 +279,27 @@ def test_what_another_supervisor_started_is_looked_for_properly(play: "Play") ->
         trees.forget(service)
 
     play(scene)
+
+
+def test_an_elder_of_a_main_process_that_was_named_later_is_looked_for_properly(
+    play: "Play",
+) -> None:
+    async def scene(stage: "Stage") -> None:
+        told: list[int] = []
+        service = await ended(stage)
+        first = service.main
+        assert first is not None
+        command = ["sleep", "7204"]
+        with subprocess.Popen(command, start_new_session=True) as elder:  # noqa: ASYNC220
+            named_later = replace(first, pid=first.pid + 1, start_ticks=first.start_ticks + 10**6)
+            service.main = named_later
+            service.state = replace(service.state, last_process=first)
+            trees = bare_trees(stage, Roster())
+            trees.look(service, lambda _service, left: told.append(left))
+            assert told == []
+            await stage.skip(0)
+            assert told == [0]
+            trees.forget(service)
+            elder.kill()
+
+    play(scene)

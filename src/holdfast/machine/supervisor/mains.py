@@ -80,20 +80,14 @@ class Mains:
         if death is None:
             return False
         self._watch(service, found.identity, death)
-        try:
-            self.parts.launcher.reopen(service.spec)
-        except StartFailed as error:
-            self.parts.notes.output_lost(service.name, 0, str(error))
+        self._capture(service)
         return True
 
     def catch_up(self, service: Service) -> None:
         """Bring into its log what a service that ended while no supervisor lived said last."""
         if not any(f"{service.name}.{end}" in self.parts.keeping.held for end in ("out", "err")):
             return
-        try:
-            self.parts.launcher.reopen(service.spec)
-        except StartFailed as error:
-            self.parts.notes.output_lost(service.name, 0, str(error))
+        self._capture(service)
         self.parts.pipes.drain(service.name)
 
     def unwatch(self, service: Service) -> None:
@@ -116,6 +110,12 @@ class Mains:
         """Let preparations be; a new supervisor begins them anew."""
         for task in self._preparing.values():
             task.cancel()
+
+    def _capture(self, service: Service) -> None:
+        try:
+            self.parts.launcher.reopen(service.spec)
+        except StartFailed as error:
+            self.parts.notes.output_lost(service.name, 0, str(error))
 
     def _watch(self, service: Service, identity: Identity, death: Death) -> None:
         self.unwatch(service)

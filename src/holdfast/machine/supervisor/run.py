@@ -83,11 +83,9 @@ def _take_over(supervisor: Supervisor, custody: Custody) -> None:
     supervisor.broken = supervisor.parts.records.lost()
     for service in list(supervisor.services.values()):
         supervisor.rearm(service)
-    for service in cut_off:
-        if (
-            not service.is_job
-        ):  # whether a run that was cut off is made up for is its schedule's to say
-            supervisor.tell(service, StartOrdered(forgive=False))
+    # Whether a run that was cut off is made up for is its schedule's to say.
+    kept_up = [service for service in cut_off if not service.is_job]
+    supervisor.tell_all(kept_up, StartOrdered(forgive=False))
 
 
 def _know_again(

@@ -110,7 +110,7 @@ class Trees:
         This process is a subreaper: what a service that it started leaves behind is its child by then, or descends from
         one that is. Every child is a main process, an errand, older than the service, or dead.
         """
-        main = service.main
+        main = _root(service)
         if main is None or service.state.process is not None or self.errands is None:
             return False
         children = own_children() if service.raised == service.state.instance else None
