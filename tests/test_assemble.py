@@ -17,6 +17,7 @@ from holdfast import assemble
 from holdfast.control import ControlClient
 from holdfast.errors import HoldfastError, LockHeld, NotRunning, Refused
 from holdfast.home import Home
+from holdfast.machine.probes.errand import VARIABLE
 
 if sys.platform != "linux":
     pytest.skip("these tests look into /proc", allow_module_level=True)
@@ -135,7 +136,7 @@ def test_nobody_need_be_there_to_hear_the_answer() -> None:
 
 
 def test_it_has_nothing_of_its_caller(nest: Nest, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in assemble.OF_A_SERVICE:
+    for name in (*assemble.OF_A_SERVICE, VARIABLE):
         monkeypatch.setenv(name, "outer")
     ours, theirs = os.pipe()
     os.set_inheritable(theirs, True)

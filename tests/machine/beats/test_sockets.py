@@ -255,21 +255,6 @@ def test_addresses_of_earlier_generations_are_swept_when_a_service_is_kept(runti
     play(runtime, before, after)
 
 
-def test_what_nobody_claims_is_let_go_and_nothing_else(runtime: Path) -> None:
-    async def before(post: Post) -> None:
-        post.sockets.open("api", 3)
-        reader, writer = os.pipe()
-        post.keep.hold("control", reader)
-        os.close(reader)
-        os.close(writer)
-
-    async def after(post: Post) -> None:
-        post.sockets.close_unclaimed()
-        assert list(post.keep.kept) == list(post.keep.held) == ["control"]
-
-    play(runtime, before, after)
-
-
 @on_linux
 def test_descriptors_that_come_along_never_reach_us(runtime: Path) -> None:
     async def scene(post: Post) -> None:

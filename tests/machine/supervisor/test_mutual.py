@@ -250,3 +250,20 @@ def test_no_second_one_is_started_while_one_holds_the_lock(
         assert scene.mutual.state()["pid"] is None
 
     play(home, act)
+
+
+def test_one_that_has_not_answered_when_the_supervisor_ends_is_told_to_end(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GRACE", 0.0)
+
+    async def act(scene: Scene) -> None:
+        scene.started.append(subprocess.Popen(["sleep", "7205"]))  # noqa: ASYNC220
+        scene.mutual.start_watchdog = lambda: scene.started[0].pid
+        scene.mutual.start()
+        await scene.state("starting")
+        scene.mutual.stop()
+        await scene.until(lambda: scene.started[0].poll() is not None)
+        assert scene.started[0].returncode == -15
+
+    play(home, act)

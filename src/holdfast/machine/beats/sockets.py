@@ -25,7 +25,6 @@ DRAIN_AT_ONCE = 64
 
 _CREDENTIALS = struct.Struct("3i")
 _LEFTOVER = re.compile(r"notify-[0-9]+\.sock")
-_HELD = re.compile(r"[^.]+\.notify\.[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +127,6 @@ class NotifySockets:
         self._read(name, found)
         del self._open[name]
         self._discard(name, found)
-
-    def close_unclaimed(self) -> None:
-        """Close what was given back and belongs to no living service."""
-        for name in [name for name in self.keeping.held if _HELD.fullmatch(name)]:
-            os.close(self.keeping.held.pop(name))
-            self.keeping.drop(name)
 
     def let_go(self, name: str) -> None:
         """Stop reading; the socket stays where it is, for a service that lives on."""
