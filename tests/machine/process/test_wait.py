@@ -15,7 +15,6 @@ from holdfast.machine.process.wait import (
     PidfdDeath,
     exit_from_status,
     open_death,
-    reap_strangers,
     watch_child,
 )
 from holdfast.model.service import Exit, Identity
@@ -297,7 +296,15 @@ print(json.dumps({{
     assert told == {"reaped": [[True, 5]], "ours": 3, "again": []}
 
 
-def test_living_children_are_not_waited_for(start: Start) -> None:
-    spawned = start("/bin/sleep", "60")
+def test_living_children_are_not_waited_for(apart: Callable[[str], dict[str, object]]) -> None:
+    told = apart(f"""{STRANGERS}
+living = os.fork()
+if living == 0:
+    signal.pause()
+reaped = reap_strangers({{living}}), reap_strangers(set())
+os.kill(living, signal.SIGKILL)
+_, status = os.waitpid(living, 0)
+print(json.dumps({{"reaped": reaped, "signal": os.WTERMSIG(status)}}))
+""")
 
-    assert reap_strangers({spawned.pid}) == []
+    assert told == {"reaped": [[], []], "signal": signal.SIGKILL}
