@@ -8,6 +8,7 @@ HoldfastError                 1  something asked for could not be done
 ├── Refused                   4  understood, and not done
 │   └── LockHeld              4  somebody else holds the lock
 ├── StartFailed               1  a program could not be executed
+├── StoreError                7  the database of the hub cannot be used
 └── StateError                   a state file
     ├── InvalidContent        4  refused before anything was written
     ├── Conflict              4  the file is not what the caller expected
@@ -86,6 +87,12 @@ class StartFailed(HoldfastError):
     def __init__(self, message: str, *, permanent: bool) -> None:
         self.permanent = permanent
         super().__init__(message)
+
+
+class StoreError(HoldfastError):
+    """The database of the hub cannot be used; nothing was changed."""
+
+    exit_code = 7
 
 
 class StateError(HoldfastError):

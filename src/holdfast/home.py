@@ -76,6 +76,36 @@ class Home(NamedTuple):
         return self.root / "jobs"
 
     @property
+    def backups(self) -> Path:
+        """Return the folder of one record per backed-up project."""
+        return self.root / "backups"
+
+    @property
+    def hub_db(self) -> Path:
+        """Return the database of a hub on SQLite."""
+        return self.root / "hub.db"
+
+    @property
+    def hub_address(self) -> Path:
+        """Return the file in which the running hub says where it listens."""
+        return self.root / "hub.json"
+
+    @property
+    def checks_summary(self) -> Path:
+        """Return the file in which the hub leaves how every check does, for those who cannot or need not ask it."""
+        return self.root / "checks.json"
+
+    @property
+    def token(self) -> Path:
+        """Return the file with the API token of this machine's user."""
+        return self.root / "token"
+
+    @property
+    def ping_key(self) -> Path:
+        """Return the file with the key in ping addresses."""
+        return self.root / "ping-key"
+
+    @property
     def heartbeats(self) -> Path:
         """Return the folder of heartbeat files."""
         return self.root / "heartbeats"
@@ -102,6 +132,10 @@ class Home(NamedTuple):
         """Return the state file of one job."""
         return self.jobs / f"{name}.json"
 
+    def backup(self, name: str) -> Path:
+        """Return the record of one backed-up project."""
+        return self.backups / f"{name}.json"
+
     def log(self, name: str) -> Path:
         """Return the newest log file of one service."""
         return self.logs / f"{name}.log"
@@ -125,6 +159,7 @@ class Home(NamedTuple):
             self.root,
             self.services,
             self.jobs,
+            self.backups,
             self.pids,
             self.heartbeats,
             self.journal,

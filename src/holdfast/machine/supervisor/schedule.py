@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
-from holdfast import statefile
+from holdfast import cron, statefile
 from holdfast.errors import Corrupt, StateError, UnknownName
-from holdfast.machine.jobs import cron, store
+from holdfast.machine.jobs import store
 from holdfast.machine.supervisor.runs import Ground, Job
 from holdfast.machine.supervisor.service import Service
 from holdfast.model.event import StopOrdered

@@ -1,0 +1,1 @@
+"""The wing that knows and tells: checks, alerts, HTTP."""
