@@ -51,6 +51,7 @@ CHANGES: dict[str, tuple[object, bool]] = {
     "log": (LogPolicy(max_size=1), False),
     "limits": (Limits(nofile=64), True),
     "watch": (Watch(paths=("src",)), False),
+    "builtin": (True, False),
 }
 """A changed value of every setting, and whether only a restart brings it to a running process."""
 

@@ -55,9 +55,12 @@ class AlertState:
     """The memory of the alerting of one check.
 
     `at_least_warning`, `at_least_critical` and `unknown` count evaluations in a row, `below_*` those that found it better.
-    `confirmed` is what counts, `incident` the number of the newest incident, `told` the worst severity that was told of it.
-    `warning_told_at` and `critical_told_at` are the stamps of the cooldowns, `changes` the newest 20 looks (1: confirmed
-    severity changed). `quieted` is the severity at the beginning of a silence.
+    `confirmed` is what counts, `incident` the number of the newest incident. `told` is the worst severity that was told of
+    it, `known` the one people take it for now: it goes down with the incident, without a word. `muted`: it is open and nobody
+    was told. `warning_told_at` and `critical_told_at` are the stamps of the cooldowns. `raises` and `reminders` number the
+    messages of the incident, `backoff` counts the reminders since it last got worse, `escalated` names the steps that were
+    taken (`channel:severity`). `changes` are the newest 20 looks (1: the confirmed severity changed). `is_quieted`: a hush is
+    in force, `quieted_at`: when the newest one ended. `held_back` is why nothing is told, to say so once.
     """
 
     at_least_warning: int = 0
@@ -76,12 +79,17 @@ class AlertState:
     muted: bool = False
     warning_told_at: float | None = None
     critical_told_at: float | None = None
+    known: Severity = Severity.OK
+    raises: int = 0
     reminders: int = 0
+    backoff: int = 0
     escalated: tuple[str, ...] = ()
     acknowledged: Acknowledgement | None = None
     changes: tuple[int, ...] = ()
     is_flapping: bool = False
     is_quieted: bool = False
+    quieted_at: float | None = None
+    held_back: str = ""
 
     @property
     def is_open(self) -> bool:

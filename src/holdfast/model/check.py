@@ -15,6 +15,14 @@ class Severity(StrEnum):
     WARNING = "warning"
     CRITICAL = "critical"
 
+    @property
+    def rank(self) -> int:
+        """Return how bad it is as a number; what cannot be verified is worse than ok and less than a warning."""
+        return _RANKS[self]
+
+
+_RANKS = {Severity.OK: 0, Severity.UNKNOWN: 1, Severity.WARNING: 2, Severity.CRITICAL: 3}
+
 
 class CheckKind(StrEnum):
     """Where the evidence of a check comes from."""
@@ -79,7 +87,8 @@ class CheckSpec:
 class Evidence:
     """What is known of one check: successes, attempts and failures apart, so that only a success makes it fresher.
 
-    `last_success_at` is what the newest verified success covers. `due_at` is when the next is expected and `overdue_at` the
+    `last_success_at` is what the newest verified success covers. `counted_from` is the moment after which the next success is
+    expected; None before the first: then it is `first_seen_at`. `due_at` is when the next is expected and `overdue_at` the
     moment from which missing it is critical, both before grace; None where nothing is expected. `failure` is why the newest
     attempt failed, `suspect` why the newest evidence is not believed, `missing` what is not there at all, `unverified` why
     nobody could look; each empty where it does not apply.
@@ -92,6 +101,7 @@ class Evidence:
     started_at: float | None = None
     run: str = ""
     duration_s: float | None = None
+    counted_from: float | None = None
     due_at: float | None = None
     overdue_at: float | None = None
     verified_at: float | None = None
@@ -100,6 +110,27 @@ class Evidence:
     missing: str = ""
     unverified: str = ""
     extra_grace: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What somebody found who looked at the thing itself: at the snapshots of a backup, at a file, at an address.
+
+    `at` is when they looked, `covered_at` what the newest valid success covers (a file: when it was written; a probe that
+    succeeded: None or `at`), `snapshot_seen_at` when the snapshot behind it was first seen, whatever its own date says.
+    `failure`, `suspect`, `missing` and `unverified` are as in `Evidence`.
+    """
+
+    at: float
+    covered_at: float | None = None
+    snapshot_seen_at: float | None = None
+    files: int | None = None
+    duration_s: float | None = None
+    verified_at: float | None = None
+    failure: str = ""
+    suspect: str = ""
+    missing: str = ""
+    unverified: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

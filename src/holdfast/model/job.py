@@ -27,6 +27,7 @@ class Trigger(StrEnum):
     SCHEDULE = "schedule"
     MISSED = "missed"
     MANUAL = "manual"
+    CHANGE = "change"
     QUEUED = "queued"
     EXTERNAL = "external"
 

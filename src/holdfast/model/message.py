@@ -55,6 +55,7 @@ class Intent:
     """One thing to tell by one channel; `key` is unique, so that no crash enqueues it twice.
 
     `check` and `incident` are those it is about; a notice of the machine (kind meta) has none, and brings its own title.
+    `backoff` counts the reminders since it last got worse; `tried` names the channels that could not deliver what this one reports.
     """
 
     key: str
@@ -70,6 +71,8 @@ class Intent:
     age_s: float | None = None
     title: str = ""
     opened_at: float | None = None
+    backoff: int = 0
+    tried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

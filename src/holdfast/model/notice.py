@@ -12,6 +12,8 @@ TITLES: Mapping[str, str] = {
     "service.flapping": "{subject} keeps starting and ending",
     "service.bad": "{subject} says that it is not well",
     "job.failed": "the job {subject} failed",
+    "backup.damaged": "the backup of {subject} is damaged",
+    "check.flapping": "the check {subject} changes too often and is held back until it settles",
     "state.write_failed": "the disk refuses the record of {subject}",
     "state.corrupt": "the record of {subject} could not be read",
 }

@@ -171,6 +171,7 @@ class ServiceSpec:
     log: LogPolicy = LogPolicy()
     limits: Limits = Limits()
     watch: Watch | None = None
+    builtin: bool = False
 
 
 PROCESS_FIELDS = ("command", "cwd", "env", "env_file", "inherit_env", "user", "umask")
