@@ -8,6 +8,11 @@ HoldfastError                 1  something asked for could not be done
 ├── Refused                   4  understood, and not done
 │   └── LockHeld              4  somebody else holds the lock
 ├── StartFailed               1  a program could not be executed
+├── BackupFailed              1  a project could not be backed up, verified or brought back (machine/backup/engine.py)
+│   ├── EngineMissing         1  the program that makes the snapshots is not installed
+│   ├── ProjectMissing        1  the folder of the project is not there, or empty
+│   ├── RepositoryMissing     1  the place of the snapshots is not there
+│   └── RepositoryUnusable    1  it is there: password, lock, room, damage or way there
 ├── StoreError                7  the database of the hub cannot be used
 └── StateError                   a state file
     ├── InvalidContent        4  refused before anything was written

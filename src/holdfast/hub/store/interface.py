@@ -1,12 +1,15 @@
 """What the hub asks of a database; every store passes the same suite."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
-Row = Mapping[str, Any]
+Row: TypeAlias = Mapping[str, Any]
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told how much is done and how much there is in all; called from another thread."""
 
 
 class Tx(Protocol):
@@ -28,6 +31,15 @@ class Tx(Protocol):
 class Store(Protocol):
     """A database with the tables of the hub, at the version this program knows."""
 
+    async def open(self) -> tuple[str, ...]:
+        """Bring the tables up to date, begin, and return the names of the migrations that were applied.
+
+        May be called again after it failed.
+
+        Raises:
+            StoreError: the database cannot be used, or is newer than this program.
+        """
+
     async def write(self, act: Callable[[Tx], T]) -> T:
         """Run `act` in a transaction and return its answer once that is on disk; an exception undoes all that it did.
 
@@ -44,19 +56,12 @@ class Store(Protocol):
             StoreError: the database cannot be used.
         """
 
-    async def backup(self, target: Path) -> None:
+    async def backup(self, target: Path, progress: Progress | None = None) -> None:
         """Write a consistent copy while everything goes on.
 
         Raises:
-            StoreError: it could not be written; nothing stands at the target.
+            StoreError: it could not be written; what stood at the target before still does.
         """
 
     async def close(self) -> None:
         """Finish what was begun and let go."""
-
-
-class Migrations(Protocol):
-    """The versions of the tables."""
-
-    def pending(self) -> Sequence[str]:
-        """Return the names of the migrations that are still to come, in order."""
