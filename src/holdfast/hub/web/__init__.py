@@ -1,1 +1,1 @@
-"""The hub over HTTP."""
+"""The hub over HTTP: ping addresses and the API."""

@@ -1,0 +1,1 @@
+"""Looks at files, addresses and programs that a check is about."""
