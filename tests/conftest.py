@@ -64,6 +64,8 @@ class Machine:
             "XDG_RUNTIME_DIR": str(runtime),
         }
         self.may_fault = False
+        self.has_hub = False
+        """Whether `up` starts the hub too: most tests are not about it, and it costs a second of a processor."""
         self._beside: list[subprocess.Popen[str]] = []
 
     def config(self, text: str) -> Path:
@@ -79,6 +81,7 @@ class Machine:
         **options: Any,
     ) -> "subprocess.CompletedProcess[str]":
         """Run one command to its end; whatever happens it shows no traceback and its exit code is one expected."""
+        words = self._with_hub(words)
         done = subprocess.run(
             [sys.executable, "-m", "holdfast", *words],
             **{
@@ -103,6 +106,7 @@ class Machine:
 
     def beside(self, *words: str, env: dict[str, str] | None = None) -> "subprocess.Popen[str]":
         """Start one command and return at once; it is ended with the test."""
+        words = self._with_hub(words)
         started = subprocess.Popen(
             [sys.executable, "-m", "holdfast", *words],
             env={**self.env, **(env or {})},
@@ -115,6 +119,9 @@ class Machine:
         )
         self._beside.append(started)
         return started
+
+    def _with_hub(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        return (*words, "--no-hub") if words[:1] == ("up",) and not self.has_hub else words
 
     def finished(
         self, started: "subprocess.Popen[str]", *, expect: int | Iterable[int] | None = 0

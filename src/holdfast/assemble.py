@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from holdfast.machine.supervisor.custody import Custody
     from holdfast.machine.supervisor.parts import Parts
     from holdfast.machine.watchdog.duty import Reply
+    from holdfast.model.spec import ServiceSpec
 
 OF_A_SERVICE = (
     "HOLDFAST_ERRAND",
@@ -34,10 +35,24 @@ OF_A_SERVICE = (
 )
 """What a service is told about itself; a supervisor started from within one must not pass for a part of it."""
 
+OF_A_SESSION = (
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DISPLAY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "WAYLAND_DISPLAY",
+    "XDG_RUNTIME_DIR",
+)
+"""What the built-in services need of the environment beside what every service gets: the way to a desktop and out."""
+
 USED_LATER = (
     "cronsim",
     "encodings.utf_8_sig",
     "grp",
+    "holdfast.machine.supervisor.foreign",
     "holdfast.model.job",
     "holdfast.statefile.recovery.evidence",
     "pwd",
@@ -51,6 +66,9 @@ _UNREADY = "it ended before it was ready; see {}"
 
 _OUTERMOST = "watchdog" if sys.platform == "linux" else "supervisor"
 """The program that all others descend from."""
+
+AGAIN = 75
+"""The exit code of a program that wants to be started anew (EX_TEMPFAIL of sysexits.h)."""
 
 NOT_NEEDED = ("ssl", "_ssl", "_hashlib")
 """Modules that asyncio and hashlib load where they can: OpenSSL, 8 MB in a process that speaks to nobody far away."""
@@ -122,6 +140,46 @@ def watchdog(home: Home, reply: "Reply | None", *, take_over: bool) -> int:
         return run(orders)
 
 
+def hub(home: Home) -> int:
+    """Run the hub of a home until it is told to end; return its exit code.
+
+    Raises:
+        HoldfastError: its settings, its database or its address cannot be used.
+    """
+    import asyncio
+
+    from holdfast.clock import SystemClock
+    from holdfast.hub.run import run
+    from holdfast.hub.settings import read_settings
+    from holdfast.hub.store.choose import store_for
+
+    _make_folders(home)
+    _leave_a_trace()
+    clock = SystemClock()
+
+    async def served() -> bool:
+        store = store_for(read_settings(home).database, home, clock)
+        return await run(home, store, clock, lambda: read_settings(home))
+
+    again = asyncio.run(served())
+    return AGAIN if again else 0
+
+
+def backup_run(home: Home, name: str) -> int:
+    """Back one project up, look at what that left, and return the exit code."""
+    from holdfast.machine.backup.run import run
+
+    return run(home, name)
+
+
+def backup_service(home: Home) -> None:
+    """Watch the files of all projects and order their backups until told to end."""
+    from holdfast.clock import SystemClock
+    from holdfast.machine.backup.serve import serve
+
+    serve(home, SystemClock())
+
+
 def start(home: Home) -> None:
     """Start Holdfast so that it outlives the caller, and return once its supervisor takes orders.
 
@@ -158,6 +216,26 @@ def spawn(home: Home) -> "subprocess.Popen[bytes]":
     else:
         started.wait()
     raise (LockHeld if found.get("held") else HoldfastError)(found["error"])
+
+
+def builtins(*, hub: bool, backup: bool) -> "tuple[ServiceSpec, ...]":
+    """Return the services Holdfast runs for itself: restarted without limit, since nothing may depend on luck here."""
+    from holdfast.model.spec import Probe, ProbeKind, RestartPolicy, ServiceSpec
+
+    wanted = [name for name, is_wanted in (("hub", hub), ("backup", backup)) if is_wanted]
+    return tuple(
+        ServiceSpec(
+            name=name,
+            command=tuple(_command(name)),
+            cwd="/" if os.sep == "/" else "",
+            inherit_env=OF_A_SESSION,
+            umask=0o077,
+            restart=RestartPolicy(delay=0.1, max_delay=30.0, min_gap=0.0, limit=None),
+            ready=Probe(kind=ProbeKind.NOTIFY, target=(), timeout=60.0),
+            builtin=True,
+        )
+        for name in wanted
+    )
 
 
 def start_watchdog(home: Home) -> int:
@@ -336,15 +414,31 @@ def _main(arguments: list[str]) -> int:
         if program == "watchdog":
             reply = None if ready_fd is None else answer.give
             return watchdog(home, reply, take_over="--take-over" in rest)
-        if program != "supervisor":
-            raise HoldfastError(f"there is no program {program!r}")  # noqa: TRY301 - one way out
-        supervisor(home, lambda: answer.give({"ready": True}))
+        if program == "supervisor":
+            supervisor(home, lambda: answer.give({"ready": True}))
+            return 0
+        return _of_its_own(home, program, rest)
     except HoldfastError as error:
         answer.give({"error": str(error), "held": isinstance(error, LockHeld)})
         if ready_fd is None:
             print(error, file=sys.stderr)  # noqa: T201 - its own log, or that of who started it
         return error.exit_code
-    return 0
+
+
+def _of_its_own(home: Home, program: str, rest: list[str]) -> int:
+    """Run a program that the supervisor keeps alive as it keeps any service.
+
+    Raises:
+        HoldfastError: there is no such program, or it could not begin.
+    """
+    if program == "hub":
+        return hub(home)
+    if program == "backup":
+        backup_service(home)
+        return 0
+    if program == "backup-run":
+        return backup_run(home, rest[0])
+    raise HoldfastError(f"there is no program {program!r}")
 
 
 class _Answer:

@@ -163,7 +163,7 @@ def test_a_unit_whose_watchdog_ended_by_itself_stops_nothing(
     run: "Callable[..., Done]",
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert run("up").code == 0
+    assert run("up", "--no-hub").code == 0
     monkeypatch.delenv("MAINPID", raising=False)
     assert say("stop").code == 0
     assert run("status").code == 0

@@ -88,7 +88,7 @@ def test_what_will_not_work_here_is_a_warning(run: "Callable[..., Done]", file: 
 def test_what_this_version_does_not_act_on_is_a_note(
     run: "Callable[..., Done]", file: Path
 ) -> None:
-    file.write_text(GOOD + '[notify.desk]\nurl = "desktop://"\n')
+    file.write_text(GOOD + '[agent.builder]\nrole = "builder"\ncommand = "true"\n')
     done = run("config", "check")
 
     assert done.code == 0

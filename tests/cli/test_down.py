@@ -36,7 +36,7 @@ def brought_up(run: "Run", tmp_path: Path) -> dict[str, int]:
     """Return the pids of two services, the supervisor and the watchdog."""
     text = "".join(f'[service.{name}]\ncommand = ["sleep", "8002"]\n' for name in "ab")
     (tmp_path / "holdfast.toml").write_text(text, encoding="utf-8")
-    assert run("up", "--no-wait").code == 0
+    assert run("up", "--no-hub", "--no-wait").code == 0
     found = run("status", "--json").json
     own = {name: found[name]["pid"] for name in ("supervisor", "watchdog")}
     return {row["name"]: row["pid"] for row in found["services"]} | own
@@ -82,7 +82,7 @@ def test_services_may_be_kept(run: "Run", brought_up: dict[str, int]) -> None:
     again = run("down")
     assert again.code == 3
     assert "these services live on: a, b; run `holdfast up`" in again.err
-    assert run("up", "--no-wait").code == 0
+    assert run("up", "--no-hub", "--no-wait").code == 0
 
 
 def test_services_that_outlived_their_supervisor_are_not_passed_over(
@@ -93,7 +93,7 @@ def test_services_that_outlived_their_supervisor_are_not_passed_over(
             os.kill(brought_up[name], signal.SIGKILL)
         assert programs.left() == []
     assert run("down").code == 3
-    assert run("up", "--no-wait").code == 0
+    assert run("up", "--no-hub", "--no-wait").code == 0
     assert run("down").code == 0
     assert identify(brought_up["a"]) is None
 

@@ -66,7 +66,7 @@ class Front:
 
     def __init__(self, words: tuple[str, ...]) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "holdfast", "up", "--foreground", *words],
+            [sys.executable, "-m", "holdfast", "up", "--no-hub", "--foreground", *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -163,7 +163,7 @@ def test_a_supervisor_that_runs_already_is_not_taken_over(
     run: "Run", front: Callable[..., Front], tmp_path: Path
 ) -> None:
     (tmp_path / "holdfast.toml").write_text("", encoding="utf-8")
-    assert run("up").code == 0
+    assert run("up", "--no-hub").code == 0
     pid = supervisor(run)
     watchdog = run("status", "--json").json["watchdog"]["pid"]
     command = front()

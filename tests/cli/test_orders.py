@@ -30,7 +30,7 @@ autostart = false
 def up(run: "Run", tmp_path: Path) -> Iterator[None]:
     """Bring a real supervisor up, and down again."""
     (tmp_path / "holdfast.toml").write_text(CONFIG, encoding="utf-8")
-    assert run("up", "--no-wait").code == 0
+    assert run("up", "--no-hub", "--no-wait").code == 0
     yield
     run("down", "--timeout", "5s")
     reap_strangers(frozenset())

@@ -26,7 +26,7 @@ def write(tmp_path: Path) -> Callable[[str], None]:
 def up(run: "Run", write: Callable[[str], None]) -> Iterator[None]:
     """Bring a real supervisor up with two services, and down again."""
     write(service("a") + service("b"))
-    assert run("up", "--no-wait").code == 0
+    assert run("up", "--no-hub", "--no-wait").code == 0
     yield
     run("down", "--timeout", "5s")
     reap_strangers(frozenset())

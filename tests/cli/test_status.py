@@ -54,6 +54,7 @@ def found(*rows: dict[str, Any]) -> dict[str, Any]:
         "machine": "laptop",
         "supervisor": {"pid": 7, "state": "running", "since": "2026-01-31T07:00:00Z"},
         "watchdog": {"pid": 6, "state": "running", "since": "2026-01-31T06:00:00Z"},
+        "hub": {"pid": None, "state": "gone", "url": None},
         "health": {"score": 100.0, "healthy": 1, "total": 1},
         "services": list(rows),
     }

@@ -59,7 +59,7 @@ def test_it_starts_everything_in_numbered_steps_and_touches_nothing_the_second_t
     run: "Run", write: Callable[[str], None]
 ) -> None:
     write(service("a") + service("b"))
-    first = run("up")
+    first = run("up", "--no-hub")
     assert first.code == 0
     assert [line.split(" ... ")[0] for line in first.lines[:4]] == [
         "[1/4] Start the supervisor",
@@ -70,19 +70,19 @@ def test_it_starts_everything_in_numbered_steps_and_touches_nothing_the_second_t
     assert "2 started" in first.out
     assert "2/2 healthy in " in first.out
     before = {name: row["pid"] for name, row in rows(run).items()}
-    second = run("up", "--json")
+    second = run("up", "--no-hub", "--json")
     assert second.code == 0
     assert "2 already running" in second.json["steps"][2]["says"]
     assert second.json["health"] == {"score": 100.0, "healthy": 2, "total": 2}
     assert {name: row["pid"] for name, row in rows(run).items()} == before
-    assert run("up", "-q").out == ""
+    assert run("up", "--no-hub", "-q").out == ""
 
 
 def test_what_fails_is_named_with_its_reason_and_the_rest_runs(
     run: "Run", write: Callable[[str], None]
 ) -> None:
     write(service("bad", FAILS) + service("good") + service("waits", more='needs = ["bad"]'))
-    done = run("up")
+    done = run("up", "--no-hub")
     assert done.code == 1
     assert "bad: failed: '/no/such/program' cannot be started" in done.out
     assert "1/3 healthy" in done.out
@@ -92,7 +92,7 @@ def test_what_fails_is_named_with_its_reason_and_the_rest_runs(
 
 def test_of_many_that_fail_the_first_are_named(run: "Run", write: Callable[[str], None]) -> None:
     write("".join(service(f"s{number}", FAILS) for number in range(up.LISTED + 2)))
-    done = run("up")
+    done = run("up", "--no-hub")
     assert done.code == 1
     assert "and 2 more; see: holdfast status" in done.out
     assert f"s{up.LISTED}:" not in done.out
@@ -108,7 +108,7 @@ steps = [
     {{ name = "Greet", command = ["false"], at = "after" }},
 ]
 """)
-    done = run("up")
+    done = run("up", "--no-hub")
     assert done.code == 1
     assert [line.split(" ... ")[0] for line in done.lines if line.startswith("[")] == [
         "[1/6] Prepare",
@@ -125,19 +125,19 @@ steps = [
 
 def test_only_the_services_named_are_started(run: "Run", write: Callable[[str], None]) -> None:
     write(service("a") + service("b"))
-    assert run("up", "a", "--no-wait").code == 0
+    assert run("up", "--no-hub", "a", "--no-wait").code == 0
     assert {name: row["pid"] is not None for name, row in rows(run).items()} == {
         "a": True,
         "b": False,
     }
-    assert run("up", "nobody").code != 0
+    assert run("up", "--no-hub", "nobody").code != 0
 
 
 def test_without_waiting_it_returns_once_everything_is_ordered(
     run: "Run", write: Callable[[str], None]
 ) -> None:
     write(service("a"))
-    done = run("up", "--no-wait")
+    done = run("up", "--no-hub", "--no-wait")
     assert done.code == 0
     assert "1 ordered" in done.out
 
@@ -146,7 +146,7 @@ def test_a_wrong_configuration_tells_all_and_starts_nothing(
     run: "Run", write: Callable[[str], None], home: Home
 ) -> None:
     write(service("a", '""', "comand = 5") + "[service.Bad]\n")
-    done = run("up")
+    done = run("up", "--no-hub")
     assert done.code == 2
     assert "nothing was changed" in done.err
     assert len(done.err.splitlines()) > 3
@@ -155,7 +155,7 @@ def test_a_wrong_configuration_tells_all_and_starts_nothing(
 
 
 def test_without_a_configuration_it_says_where_it_looked(run: "Run") -> None:
-    done = run("up")
+    done = run("up", "--no-hub")
     assert done.code == 2
     assert "holdfast.toml" in done.err
 
@@ -164,10 +164,10 @@ def test_the_file_it_was_brought_up_with_is_remembered(
     run: "Run", write: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(service("a", more="autostart = false"))
-    assert run("up").code == 0
+    assert run("up", "--no-hub").code == 0
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert run("up").code == 0
+    assert run("up", "--no-hub").code == 0
 
 
 def test_stale_pid_files_are_cleaned_up_and_told(
@@ -176,7 +176,7 @@ def test_stale_pid_files_are_cleaned_up_and_told(
     write(service("a", more="autostart = false"))
     for name in ("a", "b"):
         home.pid(name).write_text("4194000\n")
-    assert "(2 stale pid files removed: a, b)" in run("up").out
+    assert "(2 stale pid files removed: a, b)" in run("up", "--no-hub").out
     assert not any(home.pid(name).exists() for name in ("a", "b"))
 
 
@@ -193,7 +193,7 @@ def test_a_supervisor_that_holds_the_lock_and_does_not_answer_is_told(
     ) as holding:
         assert holding.stdout is not None
         assert holding.stdout.readline() == b"held\n"
-        done = run("up")
+        done = run("up", "--no-hub")
         holding.kill()
     assert done.code == 4
     assert str(holding.pid) in done.err
@@ -204,10 +204,10 @@ def test_another_version_is_replaced_and_the_services_live_on(
     run: "Run", write: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(service("a"))
-    assert run("up").code == 0
+    assert run("up", "--no-hub").code == 0
     before = run("status", "--json").json
     monkeypatch.setattr(holdfast, "__version__", "0.0.0+next")
-    done = run("up")
+    done = run("up", "--no-hub")
     assert done.code == 0
     assert "in place of version" in done.lines[0]
     assert "the services went on" in done.lines[0]
@@ -238,7 +238,7 @@ def test_a_state_folder_nobody_can_use_is_told(
     write(service("a"))
     (home.root / "file").write_text("")
     monkeypatch.setenv("HOLDFAST_HOME", str(home.root / "file"))
-    done = run("up")
+    done = run("up", "--no-hub")
     assert done.code == 1
     assert "cannot be used" in done.err
 

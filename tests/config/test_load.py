@@ -699,12 +699,12 @@ def test_a_missing_file_is_told_with_what_was_tried(
 
 def test_what_is_valid_and_not_acted_on_is_noted_once_a_kind(tmp_path: Path) -> None:
     text = (
-        f'{A}[check.a1]\nkind = "ping"\nperiod = "1h"\n[check.b1]\nkind = "ping"\nperiod = "1h"\n'
+        f'{A}[agent.a1]\nrole = "b"\ncommand = "true"\n[agent.b1]\nrole = "b"\ncommand = "true"\n'
         "[tasks]\n"
     )
 
     noted = [line.removeprefix(f"{tmp_path}{os.sep}") for line in read(tmp_path, text).notes]
 
-    assert any("check.a1 and 1 more: not acted on by this version" in line for line in noted)
+    assert any("agent.a1 and 1 more: not acted on by this version" in line for line in noted)
     assert any(line.endswith("tasks are not served yet") for line in noted)
     assert read(tmp_path, A).notes == ()

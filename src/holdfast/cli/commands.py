@@ -1,6 +1,16 @@
 """The table of commands."""
 
-from holdfast.cli.options import jobs, records, services, setup, shared, state
+from holdfast.cli.options import (
+    alerting,
+    backup,
+    hub,
+    jobs,
+    records,
+    services,
+    setup,
+    shared,
+    state,
+)
 from holdfast.cli.parser import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -139,6 +149,74 @@ COMMANDS: tuple[Command, ...] = (
         run="holdfast.cli.run:run",
         examples=("holdfast run --check export -- ./export --all",),
         options=jobs.run,
+    ),
+    Command(
+        name="ping",
+        summary="tell a check that something began, succeeded or failed",
+        run="holdfast.cli.ping:run",
+        examples=("holdfast ping export", "holdfast ping export start", "holdfast ping export $?"),
+        options=alerting.ping,
+    ),
+    Command(
+        name="checks",
+        summary="show what must succeed on time, and whether it does",
+        run="holdfast.cli.checks:checks",
+        examples=("holdfast checks", "holdfast checks notes --json"),
+        options=alerting.checks,
+    ),
+    Command(
+        name="incidents",
+        summary="show what is wrong now, since when, and who has seen it",
+        run="holdfast.cli.checks:incidents",
+        examples=("holdfast incidents", "holdfast incidents --all --json"),
+        options=alerting.incidents,
+    ),
+    Command(
+        name="alerts",
+        summary="acknowledge, silence, plan maintenance, try the channels",
+        run="holdfast.cli.alerts:run",
+        examples=("holdfast alerts test", "holdfast alerts silence 'backup-*' --for 2h"),
+        options=shared.none,
+        verbs=alerting.VERBS,
+    ),
+    Command(
+        name="notifications",
+        summary="show who was told what, and what is still on its way",
+        run="holdfast.cli.checks:notifications",
+        examples=("holdfast notifications", "holdfast notifications -n 5 --json"),
+        options=alerting.notifications,
+    ),
+    Command(
+        name="backup",
+        summary="back projects up, see their snapshots, bring them back",
+        run="holdfast.cli.backup:run",
+        examples=(
+            "holdfast backup add notes ~/notes",
+            "holdfast backup run notes",
+            "holdfast backup restore notes --to ~/notes-again",
+        ),
+        options=shared.none,
+        verbs=backup.VERBS,
+    ),
+    Command(
+        name="hub",
+        summary="run the hub in front, bring its database up to date, copy it",
+        run="holdfast.cli.hub:run",
+        examples=("holdfast hub serve", "holdfast hub backup /mnt/backup/hub.db"),
+        options=shared.none,
+        verbs=hub.HUB_VERBS,
+    ),
+    Command(
+        name="token",
+        summary="make, list and revoke the tokens with which others may ask the hub",
+        run="holdfast.cli.token:run",
+        examples=(
+            "holdfast token create grafana --scope read",
+            "holdfast token list",
+            "holdfast token revoke 3",
+        ),
+        options=shared.none,
+        verbs=hub.TOKEN_VERBS,
     ),
     Command(
         name="state",

@@ -6,6 +6,7 @@ from typing import Any
 from holdfast.cli import orders, reach, render, settings
 from holdfast.cli.up import message
 from holdfast.errors import ConfigError
+from holdfast.home import RESERVED_NAMES
 
 WORDS = {
     "added": "added",
@@ -27,8 +28,11 @@ def run(options: argparse.Namespace) -> int:
     except ConfigError as error:
         render.complain(settings.as_text(error))
         return error.exit_code
-    order = {**message(wanted), "dry_run": options.dry_run, "start_added": True}
     with reach.supervisor(patience=None) as control:
+        services = control.call("status", {})["services"]
+        has_hub = any(row["name"] == "hub" and row["builtin"] for row in services)
+        told = message(wanted, hub=has_hub and wanted.hub.enabled)
+        order = {**told, "dry_run": options.dry_run, "start_added": True}
         done = control.call("apply", order)
     if options.json:
         render.print_json(done)
@@ -43,5 +47,5 @@ def _tell(done: dict[str, Any], *, is_dry: bool) -> None:
         for key, said in WORDS.items()
         if done[key]
     ]
-    count = len(done["unchanged"])
+    count = len(set(done["unchanged"]) - RESERVED_NAMES)
     print("\n".join(lines) or f"nothing changed in {count} service{'s' if count != 1 else ''}")

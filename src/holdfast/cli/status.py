@@ -60,6 +60,9 @@ def lines(found: dict[str, Any], now: float) -> list[str]:
     """Return the status as people read it."""
     health = found["health"]
     own = ", ".join(_program(name, found[name], now) for name in ("supervisor", "watchdog"))
+    if found["hub"]["pid"] is not None:
+        url = found["hub"]["url"]
+        own += f", hub {found['hub']['state']}" + (f" on {url}" if url else "")
     score = f"{health['healthy']}/{health['total']} healthy ({health['score']:g} %)"
     colour = "green" if health["healthy"] == health["total"] else "red"
     head = f"{render.paint(found['machine'], 'bold')}: {render.paint(score, colour)}"

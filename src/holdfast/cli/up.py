@@ -11,6 +11,7 @@ from holdfast.cli import ending, reach, render, settings, steps
 from holdfast.cli.steps import Course, Step
 from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError, HoldfastError, LockHeld, NotRunning
+from holdfast.home import RESERVED_NAMES
 from holdfast.model.wire import to_plain
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _clean() -> str:
 
 def _start_services(wanted: "Settings", options: argparse.Namespace) -> str:
     with reach.supervisor(patience=None) as control:
-        control.call("apply", message(wanted))
+        control.call("apply", message(wanted, hub=wanted.hub.enabled and not options.no_hub))
         if options.no_wait:
             rows = control.call("up", {"select": options.names, "wait": False})["services"]
             return f"{len(rows)} ordered"
@@ -173,19 +174,27 @@ def _start_services(wanted: "Settings", options: argparse.Namespace) -> str:
         raise HoldfastError(
             _listed([f"{row['name']}: {row['state']}: {row['why']}" for row in failed], "\n")
         )
+    rows = [row for row in rows if row["name"] not in RESERVED_NAMES]
     started = sum(row["result"] == "started" for row in rows)
     known = sum(row["result"] == "already_running" for row in rows)
     return f"{started} started" + (f", {known} already running" if known else "")
 
 
-def message(wanted: "Settings") -> dict[str, Any]:
-    """Return the configuration as the supervisor takes it."""
+def message(wanted: "Settings", *, hub: bool) -> dict[str, Any]:
+    """Return the configuration as the supervisor takes it, with or without a hub."""
+    from holdfast import assemble
+    from holdfast.config.backups import backup_jobs, backups_of
+    from holdfast.config.hub import hub_settings
     from holdfast.config.jobs import jobs_of
 
     watchdog, last_resort = wanted.watchdog, wanted.alerts.last_resort
+    backups = backups_of(wanted)
+    own = assemble.builtins(hub=hub, backup=bool(backups))
     return {
-        "specs": [to_plain(spec) for spec in wanted.services],
-        "jobs": [to_plain(job) for job in jobs_of(wanted.jobs)],
+        "specs": [to_plain(spec) for spec in (*wanted.services, *own)],
+        "jobs": [to_plain(job) for job in (*jobs_of(wanted.jobs), *backup_jobs(wanted))],
+        "hub": to_plain(hub_settings(wanted)) if hub else None,
+        "backups": [to_plain(spec) for spec in backups],
         "config": str(wanted.path),
         "machine": wanted.machine,
         "look_every": wanted.supervisor.look_every,
@@ -254,6 +263,8 @@ def _print_outcome(wanted: "Settings", found: dict[str, Any], took: float) -> No
     print(
         f"\n{told} in {took:.1f} s. Look with: holdfast status | holdfast logs -f | holdfast events"
     )
+    if found["hub"]["url"]:
+        print(f"The hub listens on {found['hub']['url']}")
     if wanted.notes:
         told = "some keys of the configuration are not acted on by this version; see: holdfast config check"
         print(render.paint(told, "grey"))

@@ -9,7 +9,7 @@ from holdfast.config.kinds.net import is_loopback, split_address
 from holdfast.config.sections.machine import Hub
 from holdfast.config.sections.service import Heartbeat, Live, Look, Ready, WatchFiles
 from holdfast.config.sections.watching import AgentTimes, Alerts, LastResort
-from holdfast.config.sections.work import Backup, Check, CheckKind, Engine, Notify
+from holdfast.config.sections.work import Backup, Check, CheckSource, Engine, Notify
 from holdfast.config.units import duration_text
 
 Disagreement: TypeAlias = tuple[str, str, str]
@@ -78,11 +78,11 @@ def _backup(backup: Backup) -> Iterator[Disagreement]:
         yield "repository", "the engine copy writes to folders only", 'set engine = "restic"'
 
 
-_CHECK_KEYS: Mapping[CheckKind, str] = {
-    CheckKind.FILE: "path",
-    CheckKind.HTTP: "url",
-    CheckKind.TCP: "address",
-    CheckKind.COMMAND: "command",
+_CHECK_KEYS: Mapping[CheckSource, str] = {
+    CheckSource.FILE: "path",
+    CheckSource.HTTP: "url",
+    CheckSource.TCP: "address",
+    CheckSource.COMMAND: "command",
 }
 
 
@@ -95,12 +95,21 @@ def _check(check: Check) -> Iterator[Disagreement]:
             yield key, f"belongs to kind {kind.value}, this is a {check.kind.value} check", ""
     if check.period is not None and check.schedule is not None:
         yield "schedule", "stands beside period", "keep one of them"
-    if check.kind in {CheckKind.PING, CheckKind.FILE} and not (check.period or check.schedule):
+    if check.kind in {CheckSource.PING, CheckSource.FILE} and not (check.period or check.schedule):
         yield "", f"a {check.kind.value} check needs period or schedule", 'write period = "1h"'
+    if (
+        check.warning_after
+        and check.critical_after
+        and check.critical_after <= check.warning_after
+    ):
+        told = f"warning_after is {duration_text(check.warning_after)}"
+        yield "critical_after", "must be longer than warning_after", told
 
 
 def _notify(channel: Notify) -> Iterator[Disagreement]:
     yield from _exactly_one(("url", "url_file", "command"), channel)
+    if channel.secret_file and channel.url and not channel.url.startswith("webhook+"):
+        yield "secret_file", "signs webhooks only", "take it away, or use webhook+https://..."
 
 
 def _exactly_one(keys: tuple[str, ...], section: Struct) -> Iterator[Disagreement]:

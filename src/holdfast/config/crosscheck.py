@@ -16,11 +16,15 @@ LONGEST_NAME = 48
 _SHARING = ("service", "job", "backup", "check", "agent")
 """Sections whose names must differ from each other's."""
 
+_APART = ("notify", "maintenance")
+"""Sections whose names are of their own."""
+
 
 def crosscheck(document: Document, sources: Sources) -> None:
     """Record every disagreement between the parts of a document."""
     _check_names(document, sources)
     _check_backups(document, sources)
+    _check_dependencies(document, sources)
     if sources.whole:
         _check_needs(document, sources)
         _check_cycles(document, sources)
@@ -35,11 +39,11 @@ def instance_names(name: str, service: Service) -> tuple[str, ...]:
 
 def _check_names(document: Document, sources: Sources) -> None:
     owners: dict[str, KeyPath] = {}
-    for section in (*_SHARING, "notify"):
+    for section in (*_SHARING, *_APART):
         tables = sources.plain.get(section)
         for name in tables if isinstance(tables, dict) else ():
             _check_name(name, (section, name), sources)
-            if section == "notify":
+            if section in _APART:
                 continue
             for full in _full_names(section, name, document):
                 other = owners.setdefault(full, (section, name))
@@ -80,6 +84,24 @@ def _check_backups(document: Document, sources: Sources) -> None:
                 f"backup.{name}: critical_after ({duration_text(critical)}) must be longer than warning_after ({duration_text(warning)})",
                 "what a backup does not say comes from [alerts]",
             )
+
+
+def _check_dependencies(document: Document, sources: Sources) -> None:
+    """A check may depend on any other: that of a job or a backup bears its name."""
+    known = {
+        name
+        for section in ("check", "job", "backup")
+        if isinstance(tables := sources.plain.get(section), dict)
+        for name in tables
+    }
+    for name, check in document.check.items():
+        for other in check.depends_on:
+            if other == name or other not in known:
+                sources.blame(
+                    ("check", name, "depends_on"),
+                    f"check.{name} depends on `{other}`, which is no other check",
+                    _near(other, sorted(known - {name})) or "name a check, a job or a backup",
+                )
 
 
 def _check_needs(document: Document, sources: Sources) -> None:

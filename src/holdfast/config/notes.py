@@ -7,14 +7,12 @@ from holdfast.config.read import dotted
 from holdfast.config.sources import Sources
 
 NOT_ACTED_ON: Mapping[str, str] = {
-    "hub": "no hub runs yet",
-    "alerts.[!l]*": "nobody is alerted yet, except through last_resort",
+    "hub.url": "no remote hub is joined yet",
+    "hub.token_file": "no remote hub is joined yet",
     "agents": "agents are not served yet",
     "tasks": "tasks are not served yet",
-    "backup.*": "backups are not made yet",
-    "check.*": "checks are not evaluated yet",
-    "notify.*": "messages are not sent yet",
     "agent.*": "agents are not started yet",
+    "notify.*.rooms": "rooms are not served yet",
 }
 """Key patterns and what is true instead; a part that acts on a key takes its row away."""
 

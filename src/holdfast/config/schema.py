@@ -10,10 +10,17 @@ from holdfast.config.sections.base import Section, doc
 from holdfast.config.sections.machine import Hub, Machine, Startup, Supervisor, Watchdog
 from holdfast.config.sections.service import Defaults, Service
 from holdfast.config.sections.watching import AgentTimes, Alerts, Tasks
-from holdfast.config.sections.work import Backup, Check, Job, ManagedAgent, Notify
+from holdfast.config.sections.work import (
+    Backup,
+    Check,
+    Job,
+    MaintenanceWindow,
+    ManagedAgent,
+    Notify,
+)
 from holdfast.config.shape import Field, Leaf, ListOf, Record, Shape, TableOf, record_of, shown
 
-NAMED_SECTIONS = ("service", "job", "backup", "check", "notify", "agent")
+NAMED_SECTIONS = ("service", "job", "backup", "check", "notify", "maintenance", "agent")
 """Sections whose tables bear a name each; those of two files stand side by side."""
 
 
@@ -39,6 +46,9 @@ class Document(Section, frozen=True, kw_only=True):
     )
     check: Annotated[dict[str, Check], doc("Checks, by name.")] = field(default_factory=dict)
     notify: Annotated[dict[str, Notify], doc("Channels, by name.")] = field(default_factory=dict)
+    maintenance: Annotated[
+        dict[str, MaintenanceWindow], doc("Windows in which nobody is told, by name.")
+    ] = field(default_factory=dict)
     agent: Annotated[dict[str, ManagedAgent], doc("Managed agents, by name.")] = field(
         default_factory=dict
     )

@@ -7,7 +7,14 @@ from pathlib import Path
 from holdfast.config.schema import Document
 from holdfast.config.sections.machine import Hub, StartupStep, Supervisor, Watchdog
 from holdfast.config.sections.watching import AgentTimes, Alerts, Tasks
-from holdfast.config.sections.work import Backup, Check, Job, ManagedAgent, Notify
+from holdfast.config.sections.work import (
+    Backup,
+    Check,
+    Job,
+    MaintenanceWindow,
+    ManagedAgent,
+    Notify,
+)
 from holdfast.model.spec import ServiceSpec
 
 
@@ -82,6 +89,11 @@ class Settings:
     def channels(self) -> Mapping[str, Notify]:
         """Return the channels of [notify.NAME], by name."""
         return self.document.notify
+
+    @property
+    def maintenance(self) -> Mapping[str, MaintenanceWindow]:
+        """Return the windows in which nobody is told, by name."""
+        return self.document.maintenance
 
     @property
     def agents(self) -> Mapping[str, ManagedAgent]:

@@ -113,6 +113,12 @@ while True:
 #critical_after = "72h"
 #quiet_hours = "22-07"
 
+# A window of planned work, in which nobody is told.
+#[maintenance.sunday]
+#schedule = "0 3 * * 0"
+#duration = "2h"
+#checks = ["*"]
+
 # An agent that this machine starts when there is work for its role.
 #[agent.builder]
 #role = "builder"

@@ -32,6 +32,7 @@ LISTED = [
     "up",
     "clean",
     "look",
+    "note",
     "shutdown",
     "job_list",
     "job_run",

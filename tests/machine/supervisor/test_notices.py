@@ -18,7 +18,8 @@ from holdfast.journal import Journal, read
 from holdfast.machine.probes.errand import Errands
 from holdfast.machine.supervisor import notices as module
 from holdfast.machine.supervisor.notes import Notes
-from holdfast.machine.supervisor.notices import LONGEST_LINE, TITLES, WAITING_AT_MOST, Notices
+from holdfast.machine.supervisor.notices import LONGEST_LINE, WAITING_AT_MOST, Notices
+from holdfast.model.notice import TITLES
 
 if sys.platform != "linux":
     pytest.skip("these tests start programs as Linux does", allow_module_level=True)

@@ -13,6 +13,7 @@ from holdfast.home import Home
 from holdfast.machine.process.identity import identify
 from holdfast.machine.supervisor.records import Records
 from holdfast.machine.supervisor.view import (
+    Shown,
     Use,
     from_disk,
     health_of,
@@ -143,7 +144,8 @@ def test_where_nothing_is_wanted_all_is_well() -> None:
 
 
 def test_the_whole_names_every_program_of_the_machine() -> None:
-    found = whole("laptop", {"pid": 1}, {"pid": 2, "state": "running"}, [], health_of([]))
+    shown = Shown(services=[], health=health_of([]), hub={"pid": 3}, checks=[])
+    found = whole("laptop", {"pid": 1}, {"pid": 2, "state": "running"}, shown)
     assert list(found) == [
         "machine",
         "supervisor",

@@ -29,6 +29,7 @@ class Machine(Section, frozen=True, kw_only=True):
 class Hub(Section, frozen=True, kw_only=True):
     """The process with the database: checks, alerts, agents, tasks, HTTP API, dashboard."""
 
+    enabled: Annotated[Flag, doc("false: `up` starts no hub.")] = True
     listen: Annotated[Listen, doc("Address of the HTTP API and the dashboard.")] = "127.0.0.1:8484"
     database: Annotated[Database, doc('"sqlite", or the URL of a PostgreSQL database.')] = "sqlite"
     url: Annotated[HttpUrl | None, doc("Join a remote hub instead of running one.")] = None

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from holdfast.config.kinds.amounts import HOURS, Duration, DurationOrZero
 from holdfast.config.kinds.base import Count, Flag
+from holdfast.config.kinds.net import HttpUrl
 from holdfast.config.kinds.paths import Command, PathText
 from holdfast.config.sections.base import Section, doc
 
@@ -45,6 +46,14 @@ class Alerts(Section, frozen=True, kw_only=True):
         None
     )
     remind: Annotated[Flag, doc("Repeat open incidents after each cooldown.")] = True
+    remind_backoff: Annotated[
+        Flag, doc("Wait twice as long before each further reminder, a day at most.")
+    ] = False
+    dead_man_url: Annotated[
+        HttpUrl | None,
+        doc("Address pinged while the hub does its work: its silence tells others."),
+    ] = None
+    dead_man_every: Annotated[Duration, doc("How often it is pinged.")] = 60.0
 
 
 class AgentTimes(Section, frozen=True, kw_only=True):

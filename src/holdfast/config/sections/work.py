@@ -4,7 +4,7 @@ import enum
 from typing import Annotated
 
 from holdfast.config.kinds.amounts import Duration, DurationOrNever, DurationOrZero
-from holdfast.config.kinds.base import Filled, Flag, choice, whole
+from holdfast.config.kinds.base import Count, Filled, Flag, Text, choice, whole
 from holdfast.config.kinds.net import ChannelUrl, HttpUrl, Target
 from holdfast.config.kinds.paths import Command, PathText, SecretFile
 from holdfast.config.kinds.process import Repository
@@ -12,6 +12,7 @@ from holdfast.config.kinds.times import Cron, Timezone
 from holdfast.config.sections.base import Section, doc
 from holdfast.config.sections.service import Program
 from holdfast.model.job import Overlap
+from holdfast.model.message import Delivery
 
 
 class Engine(enum.StrEnum):
@@ -21,7 +22,7 @@ class Engine(enum.StrEnum):
     COPY = "copy"
 
 
-class CheckKind(enum.StrEnum):
+class CheckSource(enum.StrEnum):
     """Where a configured check finds its evidence."""
 
     PING = "ping"
@@ -36,13 +37,6 @@ class NoticeSeverity(enum.StrEnum):
 
     WARNING = "warning"
     CRITICAL = "critical"
-
-
-class Delivery(enum.StrEnum):
-    """What a channel prefers when it is not known whether a message arrived."""
-
-    AT_LEAST_ONCE = "at-least-once"
-    AT_MOST_ONCE = "at-most-once"
 
 
 class Job(Program, frozen=True, kw_only=True):
@@ -103,13 +97,34 @@ class Backup(Section, frozen=True, kw_only=True):
 class Check(Section, frozen=True, kw_only=True):
     """Anything else that must succeed on time."""
 
-    kind: Annotated[CheckKind, choice(CheckKind), doc("Where the evidence is found.")]
+    kind: Annotated[CheckSource, choice(CheckSource), doc("Where the evidence is found.")]
     period: Annotated[Duration | None, doc("How often it must succeed.")] = None
     schedule: Annotated[Cron | None, doc("When it must succeed, instead of a period.")] = None
     timezone: Annotated[Timezone | None, doc("Zone of the schedule; default: this machine's.")] = (
         None
     )
     grace: Annotated[DurationOrZero, doc("How late it may be.")] = 600.0
+    warning_after: Annotated[
+        Duration | None,
+        doc("Age of the last success that is a warning, beside period or schedule."),
+    ] = None
+    critical_after: Annotated[
+        Duration | None,
+        doc("Age of the last success that is critical, beside period or schedule."),
+    ] = None
+    confirm: Annotated[
+        Count | None,
+        doc("Evaluations in a row before a severity counts; default: that of [alerts]."),
+    ] = None
+    timeout: Annotated[
+        Duration | None,
+        doc("How long a run may take, or a look of an http, tcp or command check."),
+    ] = None
+    depends_on: Annotated[
+        tuple[Filled, ...],
+        doc("Checks without which this one cannot be well: it is not told while one is bad."),
+    ] = ()
+    flapping: Annotated[Flag, doc("false: told each time, however often it changes.")] = True
     path: Annotated[PathText | None, doc("The file of a file check.")] = None
     url: Annotated[HttpUrl | None, doc("The URL of an http check.")] = None
     address: Annotated[Target | None, doc("The address of a tcp check.")] = None
@@ -138,6 +153,30 @@ class Notify(Section, frozen=True, kw_only=True):
     delivery: Annotated[Delivery, choice(Delivery), doc("Rather twice, or rather not at all.")] = (
         Delivery.AT_LEAST_ONCE
     )
+    title: Annotated[
+        Text,
+        doc(
+            "Template of the title: $title, $severity, $kind, $checks, $body; default: the title itself."
+        ),
+    ] = ""
+    body: Annotated[
+        Text, doc("Template of the body, of the same words; default: the body itself.")
+    ] = ""
+    secret_file: Annotated[
+        SecretFile | None, doc("File with the key that signs the messages of a webhook.")
+    ] = None
+    timeout: Annotated[Duration, doc("How long one try may take.")] = 20.0
+
+
+class MaintenanceWindow(Section, frozen=True, kw_only=True):
+    """A window that comes again, in which nobody is told of the checks that match."""
+
+    schedule: Annotated[Cron, doc("Cron expression of its beginnings.")]
+    duration: Annotated[Duration, doc("How long it lasts.")]
+    timezone: Annotated[Timezone | None, doc("Zone of the schedule; default: this machine's.")] = (
+        None
+    )
+    checks: Annotated[tuple[Filled, ...], doc("Patterns of the checks it is about.")] = ("*",)
 
 
 class ManagedAgent(Program, frozen=True, kw_only=True):

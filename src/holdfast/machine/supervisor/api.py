@@ -9,7 +9,7 @@ from typing import Any
 import holdfast
 from holdfast.clock import utc_text
 from holdfast.errors import Refused, UsageError
-from holdfast.machine.supervisor import change, jobs_api, look, standing, view
+from holdfast.machine.supervisor import change, foreign, jobs_api, look, standing, view
 from holdfast.machine.supervisor.loop import Supervisor
 from holdfast.machine.supervisor.orders import Orders
 from holdfast.machine.supervisor.select import select
@@ -54,6 +54,7 @@ class Api:
             "up": self.up,
             "clean": self.clean,
             "look": self.look,
+            "note": self.note,
             "shutdown": self.shutdown,
             **jobs_api.methods(self.staff.schedule),
         }
@@ -77,8 +78,15 @@ class Api:
             "since": utc_text(self.started_at),
         }
         machine = view.machine_name(self.supervisor.parts.home)
-        health = view.health_of(service.state for service in services)
-        return view.whole(machine, own, self.staff.mutual.state(), rows, health)
+        health = view.health_of(one.state for one in services if one.is_counted)
+        hub = self.supervisor.services.get("hub")
+        shown = view.Shown(
+            services=rows,
+            health=health,
+            hub=view.hub_row(self.supervisor.parts.home, hub.state if hub else None),
+            checks=view.checks(self.supervisor.parts.home) if hub else [],
+        )
+        return view.whole(machine, own, self.staff.mutual.state(), shown)
 
     async def start(self, params: Params, report: Report) -> dict[str, Any]:
         """Start what was named; a person's order bypasses the restart limit and resets it."""
@@ -171,6 +179,16 @@ class Api:
             "findings": [asdict(one) for one in found],
         }
 
+    async def note(self, params: Params, _report: Report) -> dict[str, Any]:
+        """Write events of the parts of Holdfast that are not the supervisor into the journal; returns their ids."""
+        told = foreign.read(params)
+        return {
+            "ids": [
+                self.supervisor.parts.notes.event(one.kind, one.subject, one.facts).id
+                for one in told
+            ]
+        }
+
     async def shutdown(self, params: Params, report: Report) -> dict[str, Any]:
         """End Holdfast; the services too, in reverse order, unless they are to be kept."""
         within = _seconds(params, "timeout")
@@ -203,16 +221,21 @@ class Api:
     def _chosen(
         self, params: Params, *, default_all: bool = False, jobs: bool = False
     ) -> list[Service]:
-        """Return the services meant; with `jobs` also the jobs that are named outright."""
+        """Return the services meant; with `jobs` also the jobs that are named outright.
+
+        What Holdfast runs for itself is meant only where it is named outright.
+        """
         words = params.get("select") or []
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise UsageError("select expects a list of names")
-        everything = bool(params.get("all")) or (default_all and not words)
         known = self.supervisor.kept_up()
+        if default_all and not words:
+            return list(known.values())
+        known = {name: one for name, one in known.items() if name in words or one.is_counted}
         if jobs:
             running = {name: self.supervisor.services.get(name) for name in words}
             known |= {name: one for name, one in running.items() if one is not None}
-        return select(known, words, everything=everything)
+        return select(known, words, everything=bool(params.get("all")))
 
     def _row(self, service: Service) -> dict[str, object]:
         awaited = None

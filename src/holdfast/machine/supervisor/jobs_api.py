@@ -47,7 +47,7 @@ class JobsApi:
         job = self.schedule.job(_name(params))
         self._refuse(job)
         waiter: asyncio.Future[Run] = self.schedule.ground.loop.create_future()
-        met = job.order(Trigger.MANUAL, waiter=waiter)
+        met = job.order(_trigger(params), waiter=waiter)
         if met is Meeting.SKIP:
             raise Refused(
                 f"{job.spec.name} runs already, and its overlap is {job.spec.overlap.value!r}; "
@@ -101,6 +101,13 @@ class JobsApi:
 def _row(job: Job) -> dict[str, Any]:
     process = job.service.state.process
     return view.job_row(job.spec, job.record, process.pid if process else None)
+
+
+def _trigger(params: Params) -> Trigger:
+    found = params.get("trigger", Trigger.MANUAL.value)
+    if found not in (Trigger.MANUAL.value, Trigger.CHANGE.value):
+        raise UsageError(f"trigger expects manual or change, not {found!r}")
+    return Trigger(found)
 
 
 def _name(params: Params) -> str:

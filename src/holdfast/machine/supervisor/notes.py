@@ -11,6 +11,7 @@ from holdfast.errors import StateError
 from holdfast.home import Home
 from holdfast.journal import Journal
 from holdfast.machine.supervisor.service import Service
+from holdfast.model.event import Event
 
 LOG_SIZE = 10_000_000
 LOGS_KEPT = 5
@@ -46,7 +47,7 @@ class Notes:
         if kind in _HEALTH_KINDS or "severity" in facts:
             self._health(kind, service.name, facts)
 
-    def event(self, kind: str, subject: str, facts: dict[str, object]) -> None:
+    def event(self, kind: str, subject: str, facts: dict[str, object]) -> Event:
         """Write an event into the journal; what the supervisor did itself, and faults, stand in its own log too."""
         facts = {key: _told(key, value) for key, value in facts.items()}
         event = self.journal.append(kind, subject, facts)
@@ -57,6 +58,7 @@ class Notes:
                 f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in facts.items()
             )
             self._line("supervisor.log", f"{utc_text(event.at)} {kind} {subject} {told}".rstrip())
+        return event
 
     def disk_refused(self, name: str, why: str) -> None:
         """Say once, not at every try, that the record of a service cannot be written."""

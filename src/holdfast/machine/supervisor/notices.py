@@ -15,22 +15,8 @@ from holdfast.machine.probes.errand import VARIABLE, Errands
 from holdfast.machine.process.launch import Launch
 from holdfast.machine.supervisor.environment import DEFAULT_PATH, INHERITED, own_environment
 from holdfast.machine.supervisor.notes import LOG_SIZE, LOGS_KEPT, Notes
+from holdfast.model.notice import title_of
 from holdfast.model.service import Exit
-
-TITLES: Mapping[str, str] = {
-    "supervisor.restarted": "the watchdog restarted the supervisor",
-    "watchdog.restarted": "the supervisor restarted the watchdog",
-    "service.held": "{subject} is held: its restart limit is used up",
-    "service.failed": "{subject} failed and will not start by itself",
-    "service.stuck": "{subject} cannot be ended",
-    "service.orphan": "{subject} lives on and cannot be proved to be ours",
-    "service.flapping": "{subject} keeps starting and ending",
-    "service.bad": "{subject} says that it is not well",
-    "job.failed": "the job {subject} failed",
-    "state.write_failed": "the disk refuses the record of {subject}",
-    "state.corrupt": "the record of {subject} could not be read",
-}
-"""The events a person hears of, and how each is called in one line."""
 
 COMMAND_WITHIN = 30.0
 """Seconds a program may take over one notice."""
@@ -79,11 +65,11 @@ class Notices:
 
     def hear(self, kind: str, subject: str, facts: Mapping[str, object]) -> None:
         """Tell of an event that concerns a person; others pass."""
-        title = TITLES.get(kind)
+        title = title_of(kind, subject)
         if title is not None:
             told = {**facts, "event": kind, "subject": subject}
             body = str(facts.get("why") or facts.get("reason") or "")
-            self.send("meta", title.format(subject=subject), body, told)
+            self.send("meta", title, body, told)
 
     def send(self, kind: str, title: str, body: str, facts: Mapping[str, object]) -> None:
         """Send one notice; `facts` may name its `severity`, and the `key` under which it goes out only once."""

@@ -91,14 +91,18 @@ class Orders:
         Returns a row for each of the services that were alive when the end began.
         """
         alive = self.alive() if alive is None else alive
-        everything = list(self.supervisor.services.values())
-        specs = {service.name: service.spec for service in everything}
-        by_name = {service.name: service for service in everything}
-        for names in leaving_order(specs):
+        everything = self.supervisor.services.values()
+        own = [service for service in everything if service.spec.builtin]
+        for leaving in ([service for service in everything if not service.spec.builtin], own):
+            await self._close(leaving, kill=kill, report=report)
+        return [_stop_row(service, was_idle=False) for service in alive]
+
+    async def _close(self, services: Sequence[Service], *, kill: bool, report: Report) -> None:
+        by_name = {service.name: service for service in services}
+        for names in leaving_order({name: one.spec for name, one in by_name.items()}):
             together = [by_name[name] for name in names]
             self.supervisor.tell_all(together, StopOrdered(kill=kill, closing=True))
             await self._until_all(together, _is_gone, report)
-        return [_stop_row(service, was_idle=False) for service in alive]
 
     def signal(self, services: Sequence[Service], name: str | None) -> list[Row]:
         """Send a signal to the main process of each service, its own reload signal when none is named.

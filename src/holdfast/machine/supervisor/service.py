@@ -34,6 +34,11 @@ class Service:
         """Return the name of the service."""
         return self.spec.name
 
+    @property
+    def is_counted(self) -> bool:
+        """Tell whether it is a service of a person, and neither the program of a job nor a part of Holdfast."""
+        return not (self.is_job or self.spec.builtin)
+
     def wake(self) -> None:
         """Let everybody who waits for a change of this service look again."""
         waiting, self.waiters = self.waiters, []

@@ -26,7 +26,9 @@ from holdfast.machine.supervisor.pulse import Pulse
 from holdfast.machine.supervisor.rounds import Rounds
 from holdfast.machine.supervisor.runs import Ground
 from holdfast.machine.supervisor.schedule import Schedule
+from holdfast.machine.supervisor.stand_in import StandIn
 from holdfast.machine.supervisor.standing import Standing
+from holdfast.model.service import Actual
 
 HOOKS_WITHIN = 10.0
 """Seconds the hooks of the last ends may take before a supervisor that ends kills them."""
@@ -46,6 +48,7 @@ class Staff:
     heartbeats: Heartbeats
     hooks: AfterHooks
     prober: Prober
+    told: dict[str, object]
 
     def begin(self, remembered: Mapping[str, Any]) -> None:
         """Go by what the last configuration said; what cannot be understood of it is told and waits for the next."""
@@ -73,6 +76,16 @@ class Staff:
         self.notices.set(orders.last_resort)
         self.schedule.apply(orders.jobs)
         self.pulse.recount()
+        self._tell_builtins(orders)
+
+    def _tell_builtins(self, orders: Standing) -> None:
+        """Have the parts of Holdfast that go by the standing orders read them again when theirs have changed."""
+        for name, told in orders.of_builtins.items():
+            service = self.supervisor.services.get(name)
+            is_there = service is not None and service.state.actual is Actual.RUNNING
+            if service is not None and is_there and self.told.get(name) not in (None, told):
+                self.supervisor.parts.trees.signal_main(service, service.spec.reload_signal)
+            self.told[name] = told
 
     async def finish(self) -> None:
         """Begin nothing any more, and let what is under way for services come to its end."""
@@ -98,7 +111,8 @@ def employ(supervisor: Supervisor, custody: Custody, mutual: Mutual) -> Staff:
     hooks = AfterHooks(parts.home, parts.clock, parts.errands, parts.notes, parts.launcher.outlets)
     prober = Prober(parts.loop, supervisor.tell, parts.notes, Looks(parts.home, parts.errands))
     notices = Notices(parts.home, parts.loop, parts.clock, parts.notes, parts.errands)
-    parts.notes.notices = notices
+    stand_in = StandIn(parts.loop, notices)
+    parts.notes.notices = stand_in
     schedule = Schedule(
         Ground(
             floor=supervisor,
@@ -129,18 +143,24 @@ def employ(supervisor: Supervisor, custody: Custody, mutual: Mutual) -> Staff:
         ),
         hooks,
         schedule,
+        stand_in,
     ]
     return Staff(
         supervisor=supervisor,
         custody=custody,
         mutual=mutual,
         rounds=Rounds(supervisor),
-        pulse=Pulse(parts, custody.beat, lambda: len(supervisor.kept_up())),
+        pulse=Pulse(
+            parts,
+            custody.beat,
+            lambda: sum(one.is_counted for one in supervisor.services.values()),
+        ),
         notices=notices,
         schedule=schedule,
         heartbeats=heartbeats,
         hooks=hooks,
         prober=prober,
+        told={},
     )
 
 

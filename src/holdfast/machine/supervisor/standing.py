@@ -1,7 +1,7 @@
 """What the configuration says beside services, and every supervisor of a home goes by: written once, obeyed for good."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from holdfast import statefile
@@ -17,19 +17,35 @@ LOOK_EVERY = 300.0
 STALE_AFTER = 300.0
 """Seconds after which the watchdog calls a beat of the supervisor stale where it says nothing else."""
 
-KEYS = ("config", "machine", "look_every", "watchdog", "last_resort", "jobs")
+KEYS = (
+    "config",
+    "machine",
+    "look_every",
+    "watchdog",
+    "last_resort",
+    "jobs",
+    "hub",
+    "backups",
+)
 """What `config.json` holds."""
+
+
+_OF_BUILTINS = (("hub", "hub"), ("backup", "backups"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The standing orders; `watchdog` is its section as it is sent on, `last_resort` that of [alerts]."""
+    """The standing orders; `watchdog` is its section as it is sent on, `last_resort` that of [alerts].
+
+    `of_builtins` is what the built-in services read for themselves, by their names.
+    """
 
     look_every: float = LOOK_EVERY
     stale_after: float = STALE_AFTER
     watchdog: Mapping[str, Any] | None = None
     last_resort: Mapping[str, Any] | None = None
     jobs: "tuple[JobSpec, ...]" = ()
+    of_builtins: Mapping[str, object] = field(default_factory=dict)
 
 
 def remembered(home: Home) -> dict[str, Any]:
@@ -72,6 +88,7 @@ def read(plain: Mapping[str, Any]) -> Standing:
         watchdog=watchdog,
         last_resort=_last_resort(plain),
         jobs=_jobs(plain.get("jobs")),
+        of_builtins={name: plain[key] for name, key in _OF_BUILTINS if key in plain},
     )
 
 

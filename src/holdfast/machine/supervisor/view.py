@@ -24,6 +24,16 @@ class Use:
     rss_bytes: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the object of `status --json` holds beside the programs that watch."""
+
+    services: list[dict[str, object]]
+    health: dict[str, object]
+    hub: dict[str, object]
+    checks: list[dict[str, object]]
+
+
 def service_row(
     spec: ServiceSpec, state: ServiceState, use: Use, awaited: Iterable[str] | None = None
 ) -> dict[str, object]:
@@ -51,7 +61,7 @@ def service_row(
         else None,
         "adopted": state.adopted,
         "group": spec.group,
-        "builtin": False,
+        "builtin": spec.builtin,
         "beat": None,
         "cpu_percent": use.cpu_percent,
         "rss_bytes": use.rss_bytes,
@@ -75,20 +85,53 @@ def whole(
     machine: str,
     supervisor: dict[str, object],
     watchdog: Mapping[str, object],
-    rows: list[dict[str, object]],
-    health: dict[str, object],
+    shown: Shown,
 ) -> dict[str, Any]:
     """Return the object of `status --json`."""
-    gone: dict[str, object] = {"pid": None, "state": "gone"}
     return {
         "machine": machine,
         "supervisor": supervisor,
         "watchdog": dict(watchdog),
-        "hub": {**gone, "url": None},
-        "health": health,
-        "services": rows,
-        "checks": [],
+        "hub": shown.hub,
+        "health": shown.health,
+        "services": shown.services,
+        "checks": shown.checks,
     }
+
+
+def hub_row(home: Home, state: ServiceState | None) -> dict[str, object]:
+    """Return the hub as `status --json` shows it: `url` only while it takes requests there."""
+    process = state.process if state else None
+    if state is None or process is None:
+        starts = state is not None and state.actual in (Actual.BACKOFF, Actual.WAITING)
+        return {"pid": None, "state": "starting" if starts else "gone", "url": None}
+    told = _HUB_STATES.get(state.actual, "gone")
+    url = _table(home.hub_address).get("url") if told == "running" else None
+    return {"pid": process.pid, "state": told, "url": url}
+
+
+_HUB_STATES = {
+    Actual.STARTING: "starting",
+    Actual.RUNNING: "running",
+    Actual.STOPPING: "stopping",
+}
+
+
+def checks(home: Home) -> list[dict[str, object]]:
+    """Return the checks as the hub last wrote them down."""
+    try:
+        found = statefile.read_json(home.checks_summary)
+    except (StateError, FileNotFoundError):
+        return []
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        found = statefile.read_json(path)
+    except (StateError, FileNotFoundError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def from_disk(home: Home) -> dict[str, Any]:
@@ -107,8 +150,14 @@ def from_disk(home: Home) -> dict[str, Any]:
         "since": None,
     }
     watchdog = {"pid": (pid := _holder(home.watchdog_lock)), "state": "running" if pid else "gone"}
-    health = health_of(state for _, state in found)
-    return whole(machine_name(home), supervisor, {**watchdog, "since": None}, rows, health)
+    hub = next((state for spec, state in found if spec.name == "hub" and spec.builtin), None)
+    shown = Shown(
+        services=rows,
+        health=health_of(state for spec, state in found if not spec.builtin),
+        hub=hub_row(home, hub),
+        checks=checks(home) if hub else [],
+    )
+    return whole(machine_name(home), supervisor, {**watchdog, "since": None}, shown)
 
 
 def _state_of(home: Home, holder: int | None) -> str:
