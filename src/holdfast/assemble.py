@@ -67,9 +67,6 @@ _UNREADY = "it ended before it was ready; see {}"
 _OUTERMOST = "watchdog" if sys.platform == "linux" else "supervisor"
 """The program that all others descend from."""
 
-AGAIN = 75
-"""The exit code of a program that wants to be started anew (EX_TEMPFAIL of sysexits.h)."""
-
 NOT_NEEDED = ("ssl", "_ssl", "_hashlib")
 """Modules that asyncio and hashlib load where they can: OpenSSL, 8 MB in a process that speaks to nobody far away."""
 
@@ -140,13 +137,15 @@ def watchdog(home: Home, reply: "Reply | None", *, take_over: bool) -> int:
         return run(orders)
 
 
-def hub(home: Home) -> int:
-    """Run the hub of a home until it is told to end; return its exit code.
+def hub(home: Home) -> None:
+    """Run the hub of a home until it is told to end; ends the process.
 
     Raises:
         HoldfastError: its settings, its database or its address cannot be used.
     """
     import asyncio
+
+    import uvicorn.loops.auto
 
     from holdfast.clock import SystemClock
     from holdfast.hub.run import run
@@ -161,8 +160,12 @@ def hub(home: Home) -> int:
         store = store_for(read_settings(home).database, home, clock)
         return await run(home, store, clock, lambda: read_settings(home))
 
-    again = asyncio.run(served())
-    return AGAIN if again else 0
+    with asyncio.Runner(loop_factory=uvicorn.loops.auto.auto_loop_factory()) as runner:
+        while runner.run(served()):
+            pass
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)  # the database is closed; a thread that hangs in DNS or NFS must not hold up the end
 
 
 def backup_run(home: Home, name: str) -> int:
@@ -432,7 +435,8 @@ def _of_its_own(home: Home, program: str, rest: list[str]) -> int:
         HoldfastError: there is no such program, or it could not begin.
     """
     if program == "hub":
-        return hub(home)
+        hub(home)
+        return 0
     if program == "backup":
         backup_service(home)
         return 0

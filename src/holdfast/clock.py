@@ -28,6 +28,12 @@ class SystemClock:
         """Return seconds on the monotonic clock, which stands still while the machine sleeps."""
         return time.monotonic()
 
+    def boottime(self) -> float | None:
+        """Return seconds since the boot, sleep included; None where only the wall clock goes on during sleep."""
+        if sys.platform == "linux":
+            return time.clock_gettime(time.CLOCK_BOOTTIME)
+        return None
+
 
 def utc_text(wall: float) -> str:
     """Render seconds since the epoch as RFC 3339 in UTC, to the millisecond."""

@@ -130,12 +130,13 @@ def _events_of(path: Path) -> Iterator[Event]:
         return  # pruned between the listing and now
     with source:
         for line in source:
-            event = _parse(line)
+            event = parse(line)
             if event is not None:
                 yield event
 
 
-def _parse(line: bytes) -> Event | None:
+def parse(line: bytes) -> Event | None:
+    """Return the event of one line, None when it is not whole."""
     try:
         found = json.loads(line)
         own = (

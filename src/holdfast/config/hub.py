@@ -24,6 +24,7 @@ def hub_settings(settings: Settings) -> HubSettings:
         machine=settings.machine,
         listen=hub.listen,
         listen_chosen=hub.listen != DEFAULT_LISTEN,
+        hosts=hub.hosts,
         database=hub.database,
         behind_proxy=hub.behind_proxy,
         tls_cert_file=hub.tls_cert_file,

@@ -28,7 +28,7 @@ class Maintenance:
 class HubSettings:
     """The sections hub, alerts, check, notify and maintenance, and the checks that jobs and backups make.
 
-    `listen_chosen` tells an address that a person wrote down from the default one. `last_resort_file` or
+    `listen_chosen` tells an address that a person wrote down from the default one; `hosts` are further names it is called by. `last_resort_file` or
     `last_resort_command` is told where no channel is left. `dead_man_url` is pinged every `dead_man_every` seconds as long
     as the hub does its work.
     """
@@ -36,6 +36,7 @@ class HubSettings:
     machine: str = ""
     listen: str = DEFAULT_LISTEN
     listen_chosen: bool = False
+    hosts: tuple[str, ...] = ()
     database: str = "sqlite"
     behind_proxy: bool = False
     tls_cert_file: str | None = None

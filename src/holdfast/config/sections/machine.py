@@ -31,6 +31,9 @@ class Hub(Section, frozen=True, kw_only=True):
 
     enabled: Annotated[Flag, doc("false: `up` starts no hub.")] = True
     listen: Annotated[Listen, doc("Address of the HTTP API and the dashboard.")] = "127.0.0.1:8484"
+    hosts: Annotated[
+        tuple[Filled, ...], doc("Names beside its own by which the hub may be called.")
+    ] = ()
     database: Annotated[Database, doc('"sqlite", or the URL of a PostgreSQL database.')] = "sqlite"
     url: Annotated[HttpUrl | None, doc("Join a remote hub instead of running one.")] = None
     token_file: Annotated[SecretFile | None, doc("File with the token for the remote hub.")] = None
