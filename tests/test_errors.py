@@ -24,11 +24,13 @@ from holdfast.errors import (
     UnknownName,
     UsageError,
 )
+from holdfast.machine.backup import engine
 
 KINDS = [
     kind
-    for _, kind in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(kind, HoldfastError)
+    for module in (errors, engine)
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if issubclass(kind, HoldfastError) and kind.__module__ == module.__name__
 ]
 DRAWN = re.compile(r"^[│ ]*(?:[├└]── )?(\w+) +(\d)? ", re.MULTILINE)
 

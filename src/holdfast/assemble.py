@@ -82,6 +82,7 @@ def supervisor(home: Home, ready: "Callable[[], None]") -> None:
     _import_the_rest()
     _leave_a_trace()
     import asyncio
+    import signal
 
     from holdfast import statefile
     from holdfast.machine.supervisor.custody import Custody
@@ -104,6 +105,7 @@ def supervisor(home: Home, ready: "Callable[[], None]") -> None:
 
             loop.run_until_complete(run(parts, custody, mutual, served))
         finally:
+            signal.set_wakeup_fd(-1)  # a late signal would be written to the pipe that is closed first
             loop.close()
 
 

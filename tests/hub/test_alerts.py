@@ -108,6 +108,7 @@ def test_a_silence_is_in_force_until_its_end(tx: Tx) -> None:
     assert found == [count for _, count in rows]
     assert alerts.in_force(tx, (), NOW) == (made,)
     assert noted(tx) == [("alert.silenced", "db-*")]
+    assert events.unforwarded(tx)[0]["facts"]["silence"] == made.id
 
 
 def test_maintenance_may_begin_later(tx: Tx) -> None:

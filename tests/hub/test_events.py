@@ -1,5 +1,13 @@
+from pathlib import Path
+
+from holdfast import journal
+from holdfast.clock import SystemClock, utc_text
+from holdfast.home import Home
 from holdfast.hub import events
 from holdfast.hub.store.interface import Tx
+from holdfast.journal import Journal
+from holdfast.machine.supervisor import foreign
+from holdfast.machine.supervisor.notes import Notes
 from holdfast.model.alert import Note
 from holdfast.model.event import Event
 from holdfast.model.service import Now
@@ -23,7 +31,11 @@ def test_an_event_of_the_hub_waits_until_it_came_back_from_the_journal(tx: Tx) -
     events.note_all(tx, [("b", Note(kind="incident.opened", facts=(("incident", 1),)))], now())
 
     first, second = events.unforwarded(tx)
-    assert first["facts"] == {"by": "ann", "hub_event": 1, "noted_at": 100.0}
+    assert first["facts"] == {
+        "by": "ann",
+        "hub_event": 1,
+        "noted_at": "1970-01-01T00:01:40.000Z",
+    }
     assert (second["kind"], second["subject"]) == ("incident.opened", "b")
 
     events.came_back(tx, back(first))
@@ -45,14 +57,49 @@ def test_an_event_of_a_lost_database_does_not_count_as_one_of_this(tx: Tx) -> No
 
     for other in (
         {**mine, "kind": "check.resumed"},
-        {**mine, "facts": {"hub_event": 1, "noted_at": 99.0}},
-        {**mine, "facts": {"hub_event": 7, "noted_at": 100.0}},
+        {**mine, "facts": {"hub_event": 1, "noted_at": utc_text(99.0)}},
+        {**mine, "facts": {"hub_event": 7, "noted_at": utc_text(100.0)}},
         {**mine, "facts": {"hub_event": "1"}},
         {**mine, "facts": {"hub_event": 10**30}},
     ):
         events.came_back(tx, back(other))
 
     assert events.unforwarded(tx) == [mine]
+
+
+def test_an_event_that_went_through_the_journal_of_a_machine_is_known_again(
+    tx: Tx, tmp_path: Path
+) -> None:
+    clock = SystemClock()
+    notes = Notes(Home(tmp_path), clock, Journal(tmp_path, clock))
+    events.note(tx, "check.paused", "a", {}, now(100.123456))
+    (mine,) = events.unforwarded(tx)
+
+    notes.event(mine["kind"], mine["subject"], mine["facts"])
+    (came,) = journal.read(tmp_path)
+    events.came_back(tx, came)
+
+    assert events.unforwarded(tx) == []
+
+
+def test_whatever_is_noted_the_journal_takes_it(tx: Tx) -> None:
+    events.note(tx, "alert.silenced", "x" * 500, {"id": 7, "at": 1.0, "kind": 2}, now())
+    events.note(tx, "hub.event_refused", "", {"subject": "s"}, now())
+
+    taken = foreign.read({"events": events.unforwarded(tx)})
+
+    assert [each.subject for each in taken] == ["x" * 200, "hub"]
+    assert {"its_id", "its_at", "its_kind"} < taken[0].facts.keys()
+
+
+def test_events_with_very_many_words_are_handed_over_in_parts(tx: Tx) -> None:
+    for name in "abc":
+        events.note(tx, "checks.counted", name, {"names": "x" * 600_000}, now())
+
+    first = events.unforwarded(tx)
+    second = events.unforwarded(tx, after=1)
+
+    assert [[each["subject"] for each in part] for part in (first, second)] == [["a"], ["b"]]
 
 
 def test_no_id_of_the_hub_is_given_twice(tx: Tx) -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast.clock import utc_text
 from holdfast.hub import check, checks, events, ingest
 from holdfast.hub.check import Check
 from holdfast.hub.outbox.intents import decode
@@ -136,7 +137,13 @@ def test_what_a_backup_wing_found_is_the_evidence_of_its_check(tx: Tx) -> None:
     take_in(
         tx,
         event(1, "job.finished", result="success"),
-        event(2, "backup.observed", covered_at=START - HOUR, snapshot_seen_at=START, files=7),
+        event(
+            2,
+            "backup.observed",
+            covered_at=utc_text(START - HOUR),
+            snapshot_seen_at=START,
+            files=7,
+        ),
     )
     assert the(tx).evidence.last_success_at == START - HOUR
 
@@ -147,7 +154,12 @@ def test_what_a_backup_wing_found_is_the_evidence_of_its_check(tx: Tx) -> None:
 def test_a_ping_that_came_while_no_hub_lived_counts_from_when_it_came(tx: Tx) -> None:
     add(tx, CheckKind.PING)
 
-    take_in(tx, event(1, "check.pinged", signal="success", pinged_at=START - HOUR, exit_code=None))
+    take_in(
+        tx,
+        event(
+            1, "check.pinged", signal="success", pinged_at=utc_text(START - HOUR), exit_code=None
+        ),
+    )
     assert the(tx).evidence.last_success_at == START - HOUR
 
     assert take_in(tx, event(2, "check.pinged", signal="fail", exit_code=4)).wake
@@ -162,8 +174,8 @@ def test_an_event_that_cannot_be_understood_keeps_nothing_behind_it_waiting(tx: 
         tx,
         event(1, "check.pinged", signal="shout"),
         event(2, "backup.observed", "b", covered_at="yesterday"),
-        event(3, "check.pinged", signal="success", pinged_at="now", run=5),
-        event(4, "check.pinged", signal="log", run="\ud800"),
+        event(3, "check.pinged", signal="success", pinged_at="now", rid=5),
+        event(4, "check.pinged", signal="log", rid="\ud800"),
         event(5, "job.failed", why="\ud800", trigger="external"),
         event(6, "check.pinged", "\ud800", signal="success"),
         event(7, "check.pinged", signal="log", exit_code=10**30, pinged_at=float("inf")),
@@ -176,11 +188,39 @@ def test_an_event_that_cannot_be_understood_keeps_nothing_behind_it_waiting(tx: 
     assert [(each["kind"], each["facts"]["event"]) for each in refused] == [
         ("hub.event_refused", 1),
         ("hub.event_refused", 2),
-        ("hub.event_refused", 4),
-        ("hub.event_refused", 5),
         ("hub.event_refused", 8),
     ]
     assert [each["subject"] for each in events.read(tx, after=5, limit=1)] == ["?"]
+
+
+def test_a_name_that_is_no_text_costs_neither_the_notice_nor_the_evidence(tx: Tx) -> None:
+    add(tx, CheckKind.BACKUP, "b")
+
+    take_in(
+        tx,
+        event(1, "service.failed", "api", why="no program caf\udce9"),
+        event(2, "backup.observed", "b", covered_at=START - 5, suspect="lost: caf\udce9"),
+        event(3, "job.failed", why={"caf\udce9": ["\udce9"]}, trigger="external"),
+    )
+
+    assert events.unforwarded(tx) == []
+    assert the(tx, "b").evidence.last_success_at == START - 5
+    assert the(tx, "b").evidence.suspect == "lost: caf?"
+    assert the(tx).evidence.failure == "{'caf?': ['?']}"
+    assert [decode(row["facts"]).why for row in tx.all("outbox.loose")] == ["no program caf?"]
+
+
+def test_a_check_that_cannot_be_read_keeps_no_event_waiting(tx: Tx) -> None:
+    add(tx, CheckKind.PING)
+    add(tx, CheckKind.PING, "b")
+    row = tx.one("checks.by_name", name="a")
+    assert row is not None
+    tx.run("checks.save", **{**dict(row), "spec": "{}"})
+
+    take_in(tx, event(1, "check.pinged"), event(2, "check.pinged", "b"))
+
+    assert [each["kind"] for each in events.unforwarded(tx)] == ["hub.event_refused"]
+    assert the(tx, "b").pings == 1
 
 
 def test_an_event_of_the_hub_that_comes_back_is_told_and_acts_no_more(tx: Tx) -> None:

@@ -27,7 +27,12 @@ def kinds_in(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             named.setdefault(node.targets[0].id, []).append(node.value)
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    places = (place for call in calls for place in kind_of(call))
+    places = [place for call in calls for place in kind_of(call)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            places += [
+                value for key, value in zip(node.keys, node.values, strict=True) if is_kind(key)
+            ]
     return {text for place in places for text in texts_of(place, named) if "." in text}
 
 
@@ -48,15 +53,20 @@ def texts_of(value: ast.expr, named: dict[str, list[ast.expr]]) -> Iterator[str]
         yield from texts_of(one, named)
 
 
+def is_kind(key: ast.expr | None) -> bool:
+    """Tell whether the value beside this key of a literal is the kind of an event."""
+    return isinstance(key, ast.Constant) and key.value == "kind"
+
+
 def kind_of(call: ast.Call) -> Iterator[ast.expr]:
     """Yield where a call names the kind of an event."""
     func = call.func
     name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-    if name == "Record":
+    if name in ("Record", "Note", "Told"):
         yield from (word.value for word in call.keywords if word.arg == "kind")
-    elif name in ("event", "append"):
+    elif name in ("event", "append", "_note", "_tell"):
         yield from call.args[:1]
-    elif name == "record":
+    elif name in ("record", "note"):
         yield from call.args[1:2]
 
 
@@ -76,8 +86,13 @@ journal.append("a.seven", name)
 NAMED = {1: "a.eight", 2: "a.nine"}
 Record(kind=NAMED[1])
 rows.append("no kind")
+Note(kind="a.ten")
+events.note(tx, "a.eleven", name, {}, now)
+_note("a.twelve", state)
+told = {"kind": "a.thirteen", "subject": name}
 """
     numbers = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    numbers += ("ten", "eleven", "twelve", "thirteen")
     assert kinds_in(ast.parse(code)) == {f"a.{number}" for number in numbers}
 
 

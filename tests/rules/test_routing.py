@@ -50,7 +50,9 @@ def test_without_a_channel_the_last_resort_is_the_channel() -> None:
     by_file = HubSettings(last_resort_file="/tmp/told")
     by_command = HubSettings(last_resort_command=("logger",))
 
+    odd = HubSettings(last_resort_file="/tmp/100% #1?")
     assert [each.url for each in routing.channels_of(by_file)] == ["file:///tmp/told"]
+    assert [each.url for each in routing.channels_of(odd)] == ["file:///tmp/100%25%20%231%3F"]
     assert [each.command for each in routing.channels_of(by_command)] == [("logger",)]
     assert routing.channels_of(HubSettings()) == ()
     assert routing.channels_of(HubSettings(channels=(ALL,), last_resort_file="/x")) == (ALL,)

@@ -51,6 +51,14 @@ def test_titles_are_in_the_words_of_the_documents() -> None:
         (group(intent("a"), kind=remind), "CRITICAL: 1 check still overdue (>72h): a"),
         (group(intent("a", "odd", None)), "CRITICAL: 1 check not well: a"),
         (group(intent("b"), intent("a"), kind=resolve), "RESOLVED: 2 checks ok again: a, b"),
+        (
+            group(intent("b"), intent("c", why="paused"), intent("a"), kind=resolve),
+            "RESOLVED: 2 checks ok again: a, b; 1 paused: c",
+        ),
+        (
+            group(intent("b", why="no longer configured"), kind=resolve),
+            "RESOLVED: 1 check no longer configured: b",
+        ),
         (group(kind=Telling.TEST), "TEST: Holdfast reaches you by the channel phone"),
     ]
     for told, wanted in cases:
@@ -102,6 +110,38 @@ def test_a_resolve_says_what_was_wrong_and_for_how_long() -> None:
         "a: ok again; was overdue from 2025-12-31 10:00 UTC to 2026-01-01 12:00 UTC (26h)",
         "b: removed since 2026-01-01 12:00 UTC",
     ]
+
+
+def test_the_past_is_told_in_english_whatever_it_was() -> None:
+    cases = [
+        ("never", "had no success from"),
+        ("failed", "kept failing from"),
+        ("slow", "ran too long from"),
+        ("unverified", "could not be verified from"),
+        ("odd", "was not well from"),
+    ]
+    for cause, wanted in cases:
+        told = intent("a", cause, kind=Telling.RESOLVE, opened_at=NOON - HOUR)
+        assert wanted in wording.body(group(told, kind=Telling.RESOLVE), POLICY)
+
+
+def test_nothing_unseen_gets_into_a_message() -> None:
+    why = "no\0 \x1b[31mroom\x07 \u202eleft\x9b\nfor it"
+    notice = intent(title=why, why=why)
+
+    assert wording.body(group(intent("a", why=why)), POLICY).startswith(
+        "a: no [31mroom left for it; "
+    )
+    assert wording.title(group(notice, kind=Telling.META)) == "no [31mroom left for it"
+    told = wording.body(group(notice, kind=Telling.META), POLICY)
+    assert told.endswith(": no [31mroom left\nfor it")
+
+
+def test_who_gets_no_reminder_is_promised_none() -> None:
+    boss = Channel(name="boss", escalate_after=60.0)
+    told = group(intent("a"))
+
+    assert "reminder" not in wording.message(told, POLICY, boss, "", NOON).body
 
 
 def test_a_body_has_an_end() -> None:

@@ -193,13 +193,19 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _restore(options: argparse.Namespace) -> int:
     """Bring a snapshot back; 1 when a part of it was lost."""
-    from holdfast.machine.backup.engine import choose
+    from holdfast.machine.backup.engine import BackupFailed, choose
     from holdfast.machine.backup.run import ended_by_signals
 
     home = reach.home()
     project = record.project(home, options.name)
     engine = choose(project)
     found = _observed(home, project, engine)
+    if not found.snapshots:
+        raise BackupFailed(
+            found.unverified
+            or found.missing
+            or f"{project.name} has no snapshot that could be restored"
+        )
     wanted = rules.pick(found.snapshots, options.snapshot, name=project.name)
     to = os.path.abspath(os.path.expanduser(options.to))
     with ended_by_signals(), _bar(home, options) as bar:

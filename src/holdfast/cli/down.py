@@ -10,6 +10,7 @@ from holdfast.cli import ending, reach, render
 from holdfast.cli.when import seconds
 from holdfast.clock import SystemClock
 from holdfast.errors import HoldfastError, NotRunning
+from holdfast.home import RESERVED_NAMES
 
 PATIENCE = 15.0
 """Seconds in which a supervisor that is being started or replaced must begin to answer."""
@@ -90,6 +91,7 @@ def _tell(rows: list[dict[str, Any]], *, keep: bool) -> None:
     if keep:
         print("Holdfast ended; the services live on. Watch over them again with: holdfast up")
     else:
+        rows = [row for row in rows if row["name"] not in RESERVED_NAMES]
         print(f"{len(rows)} service{'s' if len(rows) != 1 else ''} stopped; Holdfast ended")
 
 

@@ -67,7 +67,7 @@ def backups_of(settings: Settings, home: Path | None = None) -> tuple[Project, .
     problems = tuple(
         Problem(place=settings.places[f"backup.{one.name}"], what=what, hint=hint)
         for one in projects
-        for what, hint in _faults(one)
+        for what, hint in faults(one.name, one.path, one.repository)
     )
     if problems:
         raise ConfigError(problems)
@@ -137,17 +137,18 @@ def _below(path: str, inner: str) -> str | None:
     return "/" + relative.replace(os.sep, "/")
 
 
-def _faults(project: Project) -> Iterator[tuple[str, str]]:
-    repository = os.path.normpath(project.repository)
-    if not os.path.isabs(repository):
+def faults(name: str, path: str, repository: str) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with where a project and its repository stand, and what to do."""
+    place, folder = os.path.normpath(repository), os.path.normpath(path)
+    if not os.path.isabs(place):
         return
-    if project.path == repository:
+    if folder == place:
         yield (
-            f"backup.{project.name}: the project is its own repository",
+            f"backup.{name}: the project is its own repository",
             "name another folder as repository",
         )
-    elif _below(repository, project.path) is not None:
+    elif _below(place, folder) is not None:
         yield (
-            f"backup.{project.name}: the project lies within its repository",
+            f"backup.{name}: the project lies within its repository",
             "name a folder as repository that holds nothing else",
         )

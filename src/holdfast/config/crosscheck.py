@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping
 
+from holdfast.config.backups import faults
 from holdfast.config.place import KeyPath
 from holdfast.config.schema import Document
 from holdfast.config.sections.service import Service
@@ -84,6 +85,8 @@ def _check_backups(document: Document, sources: Sources) -> None:
                 f"backup.{name}: critical_after ({duration_text(critical)}) must be longer than warning_after ({duration_text(warning)})",
                 "what a backup does not say comes from [alerts]",
             )
+        for what, hint in faults(name, backup.path, backup.repository or ""):
+            sources.blame(("backup", name), what, hint)
 
 
 def _check_dependencies(document: Document, sources: Sources) -> None:

@@ -13,6 +13,12 @@ from holdfast.model.service import Now
 PREFIX = "hf_"
 """How every secret of the hub begins, so that scanners find one that was published."""
 
+LONGEST_NAME = 200
+"""Characters of the name of a token."""
+
+LONGEST_LIFE_S = 100 * 366 * 86_400.0
+"""Seconds a token may count: the year it ends has to have four digits."""
+
 LOGIN_LASTS_S = 60.0
 SESSION_LASTS_S = 7 * 86_400.0
 
@@ -61,8 +67,14 @@ def create(
     """Let a secret in; it comes from `keys.new_secret` and is shown to its owner once.
 
     Raises:
-        UsageError: it has no scope, or the secret is known already.
+        UsageError: it has no scope, no proper name or no proper end, or the secret is known already.
     """
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        raise UsageError(
+            f"a token is named by 1 to {LONGEST_NAME} characters that can be printed, not by {name[:LONGEST_NAME]!r}"
+        )
+    if expires_at is not None and not now.wall < expires_at <= now.wall + LONGEST_LIFE_S:
+        raise UsageError("a token counts for more than no time and at most for a century")
     added = _add(tx, secret, now, (_TOKEN, name, frozenset(scopes), expires_at))
     if added is None:
         raise UsageError("this secret is known already; draw a new one")

@@ -143,7 +143,9 @@ def silence(tx: Tx, pattern: str, order: Order, now: Now) -> Silence:
         note=order.note,
         maintenance=order.maintenance,
     )
-    events.note(tx, "alert.silenced", pattern, facts_of(made), now=now)
+    facts = facts_of(made)
+    facts["silence"] = facts.pop("id")
+    events.note(tx, "alert.silenced", pattern, facts, now=now)
     return made
 
 

@@ -1,7 +1,7 @@
 """What the machines told, in the order it arrived, and what the hub has to tell the journal of its own machine."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from holdfast.clock import utc_text
@@ -18,6 +18,15 @@ HUB_EVENT = "hub_event"
 
 LARGEST_ID = 2**63 - 1
 """The largest number a database takes."""
+
+HANDED_AT_ONCE = 1_000_000
+"""Characters of facts that are handed to the journal in one call, unless a single event has more."""
+
+LONGEST_SUBJECT = 200
+"""Characters of a subject; the journal takes no longer ones from outside."""
+
+_OWN = frozenset({"id", "at", "kind", "subject"})
+"""The fields of every event, whose names no fact may bear in the journal."""
 
 _TOLD = "hub-events"
 
@@ -50,14 +59,27 @@ def unforwarded(tx: Tx, limit: int = 100, after: int = 0) -> list[dict[str, Any]
     the journal was taken in, from the beginning.
     """
     rows = tx.all("events.untold", after=max(after, cursor(tx, _TOLD)), limit=limit)
-    return [
-        {
-            "kind": row["kind"],
-            "subject": row["subject"],
-            "facts": {**json.loads(row["facts"]), HUB_EVENT: row["id"], "noted_at": row["at"]},
-        }
-        for row in rows
-    ]
+    return [_handed(row) for row in _at_once(rows)]
+
+
+def _at_once(rows: Iterable[Row]) -> Iterator[Row]:
+    left = HANDED_AT_ONCE
+    for number, row in enumerate(rows):
+        left -= len(row["facts"])
+        if left < 0 and number:
+            return
+        yield row
+
+
+def _handed(row: Row) -> dict[str, Any]:
+    """Return an event in a form that the journal takes: one it refuses would keep all behind it waiting for ever."""
+    facts = json.loads(row["facts"])
+    own = {f"its_{name}" if name in _OWN else name: value for name, value in facts.items()}
+    return {
+        "kind": row["kind"],
+        "subject": row["subject"][:LONGEST_SUBJECT] or "hub",
+        "facts": {**own, HUB_EVENT: row["id"], "noted_at": utc_text(row["at"])},
+    }
 
 
 def forwarded(tx: Tx, upto: int) -> None:
@@ -75,7 +97,7 @@ def came_back(tx: Tx, event: Event) -> None:
     if not isinstance(id_, int) or not 0 < id_ <= LARGEST_ID:
         return
     row = tx.one("events.noted", id=id_)
-    if row and (row["kind"], row["at"]) == (event.kind, event.facts.get("noted_at")):
+    if row and (row["kind"], utc_text(row["at"])) == (event.kind, event.facts.get("noted_at")):
         forwarded(tx, id_)
 
 

@@ -1,9 +1,14 @@
 """Take the journal of a machine in, each event once and in order: the cursor moves in the transaction of what it brought."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import isfinite
+from typing import Any
 
+import msgspec
+
+from holdfast.clock import wall_from_text
 from holdfast.hub import check as rows
 from holdfast.hub import checks, events, outbox, pings
 from holdfast.hub.pings import Ping
@@ -88,13 +93,22 @@ def ingest(
 
 
 def _storable(event: Event) -> Event:
-    """Return an event whose words every database takes: JSON can spell halves of characters."""
-    if event.subject.isascii() and event.kind.isascii():
-        return event
-    kind, subject = (
-        text.encode(errors="replace").decode() for text in (event.kind, event.subject)
-    )
-    return replace(event, kind=kind, subject=subject)
+    """Return an event whose words every database takes: JSON can spell halves of characters, as names of files have them."""
+    facts = {_whole(name): _whole(value) for name, value in event.facts.items()}
+    return replace(event, kind=_whole(event.kind), subject=_whole(event.subject), facts=facts)
+
+
+def _whole(value: Any) -> Any:
+    """Return a value of JSON with no half of a character in it."""
+    match value:
+        case str():
+            return value if value.isascii() else value.encode(errors="replace").decode()
+        case list():
+            return [_whole(each) for each in value]
+        case dict():
+            return {_whole(name): _whole(each) for name, each in value.items()}
+        case _:
+            return value
 
 
 def _cursor_of(machine: str) -> str:
@@ -108,12 +122,12 @@ def _take(intake: _Intake, event: Event) -> bool:
         return False
     try:
         wake = _act(intake, event)
-    except (ValueError, OverflowError) as error:
+        _tell(intake, event)
+    except (ValueError, OverflowError, msgspec.MsgspecError) as error:
         # A journal line that cannot be understood must not keep the ones behind it waiting for ever.
         facts = {"event": event.id, "event_kind": event.kind, "why": str(error)}
         events.note(intake.tx, "hub.event_refused", event.subject, facts, intake.now)
         return False
-    _tell(intake, event)
     return wake
 
 
@@ -161,18 +175,18 @@ def _why(event: Event) -> str:
 
 
 def _observation(intake: _Intake, event: Event) -> bool:
-    observation = from_plain(Observation, {"at": event.at, **event.facts})
+    observation = from_plain(Observation, {"at": event.at, **_as_told(event.facts)})
     known = checks.observe(intake.tx, event.subject, observation, intake.policy, intake.now)
     return known is not None and rows.is_urgent(known)
 
 
 def _ping(intake: _Intake, event: Event) -> bool:
-    facts = event.facts
+    facts = _as_told(event.facts)
     said = Ping(
         signal=Signal(str(facts.get("signal") or Signal.SUCCESS.value)),
         at=_number(facts.get("pinged_at"), event.at),
         slug=event.subject,
-        run=str(facts.get("run") or ""),
+        run=str(facts.get("rid") or ""),
         exit_code=_exit_code(facts.get("exit_code")),
         body=str(facts.get("body") or "").encode(),
         method="journal",
@@ -180,6 +194,16 @@ def _ping(intake: _Intake, event: Event) -> bool:
         create=bool(facts.get("create")),
     )
     return pings.ping(intake.tx, said, intake.policy, intake.now).wake
+
+
+def _as_told(facts: Mapping[str, object]) -> dict[str, object]:
+    """Return facts as they were before the journal wrote moments down for people."""
+    told = dict(facts)
+    for key, value in facts.items():
+        if key.endswith("_at") and isinstance(value, str):
+            with suppress(ValueError):
+                told[key] = wall_from_text(value)
+    return told
 
 
 def _number(value: object, otherwise: float) -> float:

@@ -72,10 +72,11 @@ def backoff(failures: int) -> float:
 
 
 def say(parts: Parts, event: str, **facts: object) -> None:
-    """Write one line into the hub's own log."""
+    """Write one line into the hub's own log; where that cannot be written, the hub goes on without."""
     told = " ".join(f"{name}={value!r}" for name, value in facts.items())
-    sys.stderr.write(f"{utc_text(parts.clock.wall())} {event} {told}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{utc_text(parts.clock.wall())} {event} {told}\n")
+        sys.stderr.flush()
 
 
 async def _rest(work: Round, rest: float | None) -> None:
@@ -100,7 +101,8 @@ class _Streak:
         condition.failures[self.name] = condition.failures.get(self.name, 0) + 1
         say(self.parts, "hub.faltered", round=self.name, failures=self.failures, why=why)
         if not isinstance(error, HoldfastError):
-            traceback.print_exception(error, file=sys.stderr)
+            with contextlib.suppress(OSError):
+                traceback.print_exception(error, file=sys.stderr)
         if self.failures == 1:
             await note(self.parts, "hub.faltered", {"round": self.name, "why": why})
 

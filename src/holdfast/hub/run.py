@@ -9,10 +9,11 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from holdfast import __version__, statefile
 from holdfast.client.beat import ready, stopping
-from holdfast.clock import Clock, boot_id
+from holdfast.clock import Clock, SystemClock, boot_id
 from holdfast.errors import HoldfastError
 from holdfast.home import Home
 from holdfast.hub import checks, keys, listen, sweep, watch_itself
@@ -32,6 +33,9 @@ from holdfast.model.hub import HubSettings
 from holdfast.model.service import Now
 from holdfast.rules import routing
 from holdfast.rules.ticking import Tick
+
+LOCK = "hub.lock"
+"""The file beside the database whose OS lock means: a hub runs here."""
 
 LEAVES_WITHIN = 4.0
 """Seconds in which everything under way ends before the database is closed."""
@@ -61,6 +65,15 @@ class _Orders:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: bool = False
     reload: bool = False
+    again: bool = False
+
+
+class _Plan(NamedTuple):
+    home: Home
+    store: Store
+    clock: Clock
+    read_settings: Callable[[], HubSettings]
+    told: Callable[[str], None]
 
 
 async def run(
@@ -76,13 +89,19 @@ async def run(
     The store is opened here and closed again. `told` hears the address once it is served.
 
     Raises:
-        Refused: the address to listen on is unsafe.
+        Refused: the address to listen on is unsafe, its certificate cannot be used, or another hub runs here.
         StoreError: the database cannot be used.
         HoldfastError: the address cannot be listened on, the settings cannot be read.
     """
-    settings = read_settings()
     orders = _Orders()
     _install_signals(orders)
+    settings = read_settings()
+    with statefile.hold(home.hub_db.with_name(LOCK)):
+        return await _run(_Plan(home, store, clock, read_settings, told), settings, orders)
+
+
+async def _run(plan: "_Plan", settings: HubSettings, orders: _Orders) -> bool:
+    home, store, clock, read_settings, told = plan
     listeners = listen.open_listeners(settings, home)
     try:
         await store.open()
@@ -98,7 +117,8 @@ async def run(
         await keys.settle_token(home, store, parts.now())
         await _apply(parts, settings)
         server = Server(application(parts), settings)
-        return await _serve(_Hub(parts, server, read_settings), listeners, orders, told)
+        server.prepare()
+        return await _serve(_Hub(parts, server, read_settings, orders), listeners, orders, told)
     finally:
         for listener in listeners:
             listener.close()
@@ -109,11 +129,16 @@ class _Hub:
     """The rounds of one hub."""
 
     def __init__(
-        self, parts: Parts, server: Server, read_settings: Callable[[], HubSettings]
+        self,
+        parts: Parts,
+        server: Server,
+        read_settings: Callable[[], HubSettings],
+        orders: _Orders,
     ) -> None:
         self.parts = parts
         self.server = server
         self.read_settings = read_settings
+        self.orders = orders
         self.intake = Intake(parts)
         self.probing = Probing(parts, probe)
         self.sender = Sender(_means(parts))
@@ -162,6 +187,7 @@ class _Hub:
         if any(getattr(settings, name) != getattr(parts.settings, name) for name in OF_THE_START):
             return True
         try:
+            self.server.renew()
             await _apply(parts, settings)
         except HoldfastError as error:
             say(parts, "hub.reload_refused", why=str(error))
@@ -172,10 +198,11 @@ class _Hub:
         return False
 
     def _tick(self, now: Now) -> Tick:
+        clock = self.parts.clock
         return Tick(
             wall=now.wall,
             mono=now.mono,
-            boottime=None,
+            boottime=clock.boottime() if isinstance(clock, SystemClock) else None,
             boot_id=boot_id(),
             run=self.run_id,
         )
@@ -188,6 +215,11 @@ class _Hub:
         return await watch_itself.look_at_itself(self.parts)
 
     async def _beat(self) -> float | None:
+        if self.parts.store.is_lost():
+            say(self.parts, "hub.database_lost", path=str(self.parts.home.hub_db))
+            self.orders.again = True
+            self.orders.changed.set()
+            return None
         return await watch_itself.say_alive(self.parts)
 
     async def _outside(self) -> float | None:
@@ -200,27 +232,39 @@ async def _serve(
     """Listen, go round, and return once told to end; True when the hub is to begin anew."""
     parts, loop = hub.parts, asyncio.get_running_loop()
     served = loop.create_task(hub.server.serve(listeners))
+    served.add_done_callback(lambda _task: hub.server.opened.set())
     await hub.server.opened.wait()
+    if served.done():
+        await served
+        raise HoldfastError(f"the hub could not serve {parts.condition.url}; its log says why")
     _write_address(parts)
     rounds = [loop.create_task(go_round(parts, work)) for work in hub.rounds()]
     await note(parts, "hub.started", {**_own(), "url": parts.condition.url})
     say(parts, "hub.started", url=parts.condition.url, pid=os.getpid())
     ready(parts.condition.url)
     told(parts.condition.url)
-    again = await _until_ended(hub, orders, served)
-    stopping()
-    await _leave(hub, served, rounds)
-    return again
+    try:
+        return await _until_ended(hub, orders, [served, *rounds])
+    finally:
+        stopping()
+        await _leave(hub, served, rounds)
 
 
-async def _until_ended(hub: _Hub, orders: _Orders, served: "asyncio.Task[None]") -> bool:
-    """Wait for the order to end, going by new settings meanwhile; the end of the server is the end of the hub too."""
-    served.add_done_callback(lambda _task: orders.changed.set())
+async def _until_ended(hub: _Hub, orders: _Orders, tasks: "list[asyncio.Task[None]]") -> bool:
+    """Wait for the order to end, going by new settings meanwhile; a hub of which a part is gone ends, to be started anew."""
+    for task in tasks:
+        task.add_done_callback(lambda _task: orders.changed.set())
     while True:
         await orders.changed.wait()
         orders.changed.clear()
-        if orders.ended or served.done():
+        if orders.ended:
             return False
+        for task in tasks:
+            if task.done():
+                await task
+                raise HoldfastError("a part of the hub ended by itself; its log says why")
+        if orders.again:
+            return True
         if orders.reload:
             orders.reload = False
             if await hub.reload():
@@ -230,7 +274,10 @@ async def _until_ended(hub: _Hub, orders: _Orders, served: "asyncio.Task[None]")
 async def _leave(
     hub: _Hub, served: "asyncio.Task[None]", rounds: "list[asyncio.Task[None]]"
 ) -> None:
-    """Take no new requests, finish those under way, hand over what was noted, and say where nobody listens any more."""
+    """Take no new requests, finish those under way, and hand over what was noted.
+
+    The address stays written down, so that a port nobody chose is the same the next time; its pid says that nobody is there.
+    """
     parts = hub.parts
     hub.server.leave()
     for task in rounds:
@@ -242,8 +289,6 @@ async def _leave(
             await note(parts, "hub.stopped", _own())
             await hand_over_the_rest(hub.intake)
     say(parts, "hub.stopped", pid=os.getpid())
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(parts.home.hub_address)
 
 
 def _own() -> dict[str, object]:
@@ -251,7 +296,7 @@ def _own() -> dict[str, object]:
 
 
 def _write_address(parts: Parts) -> None:
-    said = {"url": parts.condition.url, "pid": os.getpid()}
+    said = {"url": parts.condition.url, "pid": os.getpid(), "boot_id": boot_id()}
     path = parts.home.hub_address
     statefile.write_json(path, said, durability=statefile.Durability.FILE, mode=0o600)
 

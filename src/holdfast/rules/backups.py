@@ -123,6 +123,26 @@ def _standing(record: BackupRecord) -> BackupRecord:
     return replace(record, covered_at=covered, suspect=why)
 
 
+def of_the_past(record: BackupRecord, now: float) -> BackupRecord:
+    """Return the record without what a clock that was ahead wrote into it: nothing is covered up to a moment to come."""
+    is_ahead = record.unchanged_at is not None and record.unchanged_at > now
+    if not is_ahead and (record.covered_at is None or record.covered_at <= now):
+        return record
+    unchanged_at = None if is_ahead else record.unchanged_at
+    standing = _standing(replace(record, unchanged_at=unchanged_at))
+    is_over = standing.covered_at is None or standing.covered_at <= now
+    return standing if is_over else replace(standing, covered_at=None)
+
+
+def last_seen(record: BackupRecord) -> float | None:
+    """Return when somebody here first saw the newest believed snapshot, or last found the project to be the same as it."""
+    best = newest_valid(record.snapshots)
+    if best is None or record.unchanged_id != best.id or record.unchanged_at is None:
+        return None if best is None else best.first_observed_at
+    seen = best.first_observed_at
+    return record.unchanged_at if seen is None else max(seen, record.unchanged_at)
+
+
 def short(identity: str) -> str:
     """Return an id as people are shown it: the beginning of a hash, all of a date."""
     return identity[:8] if len(identity) == _HASH_DIGITS else identity
@@ -163,8 +183,22 @@ def taken(record: BackupRecord, run: Taken, now: float, *, settle_after: float) 
         fresh = merged(record, (*others, run.snapshot), now, settle_after=settle_after)
     else:
         began = min(run.began_at, now)
-        fresh = _standing(replace(record, unchanged_at=began, unchanged_id=run.snapshot.id))
+        settled = _settled(record, run.snapshot.id, now, settle_after=settle_after)
+        fresh = _standing(replace(settled, unchanged_at=began, unchanged_id=run.snapshot.id))
     return replace(fresh, last_error="", missing="", unverified="")
+
+
+def _settled(record: BackupRecord, same: str, now: float, *, settle_after: float) -> BackupRecord:
+    """Return the record with the snapshot believed that a project which stayed small still is the same as."""
+    since = record.shrunk_at
+    if since is None or now - since < settle_after:
+        return record
+    snapshots = tuple(
+        replace(one, valid=True, why="") if one.id == same and not fault(one, None) else one
+        for one in record.snapshots
+    )
+    is_meant = any(one.id == same and one.valid for one in snapshots)
+    return replace(record, snapshots=snapshots, shrunk_at=None if is_meant else since)
 
 
 def is_success(record: BackupRecord, run: Taken) -> bool:

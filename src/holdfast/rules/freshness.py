@@ -4,9 +4,9 @@ No timer is kept anywhere, so that a restart makes nothing younger. Only a succe
 failures and pings of other kinds are remembered beside it, as `rules.evidence` says.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf, nextafter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from holdfast.model.alert import AlertPolicy
 from holdfast.model.check import PROBED, CheckKind, CheckSpec, Evidence, Look, Severity
@@ -31,6 +31,7 @@ __all__ = [
     "slots_after",
     "started",
     "succeeded",
+    "well_until",
 ]
 
 FUTURE_ALLOWED = 300.0
@@ -50,32 +51,44 @@ class _Finding(NamedTuple):
     explicit: bool = False
 
 
-class _Limit(NamedTuple):
-    """A moment after which something is wrong (at the moment itself nothing is), and the words for it."""
+_Blame: TypeAlias = Callable[[CheckSpec, AlertPolicy, Evidence], _Finding]
 
-    moment: float
-    severity: Severity
-    cause: str
-    words: str
-    limit_s: float | None = None
-
-    @property
-    def finding(self) -> _Finding:
-        """Return what is wrong once the moment has passed."""
-        why = self.words.format(limit=span(self.limit_s or 0.0))
-        return _Finding(self.severity, self.cause, why, self.limit_s)
+_Limit: TypeAlias = tuple[float, _Blame]
+"""A moment after which something is wrong (at the moment itself nothing is), and what finds the words for it."""
 
 
 def look(spec: CheckSpec, policy: AlertPolicy, evidence: Evidence, now: float) -> Look:
     """Return what the evidence says at `now`, in seconds since the epoch."""
-    doubted = _from_the_future(evidence, now)
-    if doubted is not None:
-        return doubted
-    limits = list(_limits(spec, policy, evidence))
-    found = [limit.finding for limit in limits if now > limit.moment]
+    until = well_until(spec, policy, evidence, now)
+    if until is not None:
+        next_at = None if until == inf else nextafter(until, inf)
+        return Look(severity=Severity.OK, age_s=_age(evidence, now), next_at=next_at)
+    return _from_the_future(evidence, now) or _what_is_wrong(spec, policy, evidence, now)
+
+
+def well_until(
+    spec: CheckSpec, policy: AlertPolicy, evidence: Evidence, now: float
+) -> float | None:
+    """Return the last moment at which all is still well, `inf` for always; None when it is not.
+
+    Nothing but numbers: most of the checks that are looked at are well, and for those nobody needs words.
+    """
+    if evidence.failure or evidence.missing or evidence.suspect or evidence.unverified:
+        return None
+    if _since(evidence) - now > FUTURE_ALLOWED:
+        return None
+    until = inf
+    for moment, _ in _limits(spec, policy, evidence):
+        until = min(until, moment)
+    return until if now <= until else None
+
+
+def _what_is_wrong(spec: CheckSpec, policy: AlertPolicy, evidence: Evidence, now: float) -> Look:
+    limits = _limits(spec, policy, evidence)
+    found = [blame(spec, policy, evidence) for moment, blame in limits if now > moment]
     is_stale = any(finding.cause in _AGES for finding in found)
     found.extend(_findings(spec, evidence, is_stale=is_stale))
-    to_come = [limit.moment for limit in limits if limit.moment >= now]
+    to_come = [moment for moment, _ in limits if moment >= now]
     next_at = nextafter(min(to_come), inf) if to_come else None
     return _summed_up(found, _age(evidence, now), next_at)
 
@@ -102,58 +115,83 @@ def _from_the_future(evidence: Evidence, now: float) -> Look | None:
     )
 
 
-def _limits(spec: CheckSpec, policy: AlertPolicy, evidence: Evidence) -> Iterator[_Limit]:
+def _limits(spec: CheckSpec, policy: AlertPolicy, evidence: Evidence) -> list[_Limit]:
+    limits: list[_Limit] = []
+    extra = evidence.extra_grace
     if has_ages(spec):
-        yield from _limits_of_age(spec, policy, evidence)
+        since = _since(evidence) + extra
+        limits.append((since + _warning_age(spec, policy), _aged))
+        limits.append((since + _critical_age(spec, policy), _aged_much))
     if evidence.due_at is not None and evidence.overdue_at is not None:
+        overdue_at = evidence.overdue_at + spec.grace + extra
         if spec.kind in PROBED:
-            yield _limit_of_probing(spec, evidence, evidence.overdue_at)
+            limits.append((overdue_at, _unseen))
         else:
-            yield _limit_of_warning(spec, evidence, evidence.due_at)
-            yield _limit_of_critical(spec, evidence, evidence.due_at, evidence.overdue_at)
+            # The critical limit waits for no run: each that is begun anew would put it off.
+            limits.append((_late_at(spec, evidence, evidence.due_at), _late))
+            limits.append((overdue_at, _overdue))
     if evidence.started_at is not None:
-        yield from _limit_of_run(spec, evidence, evidence.started_at)
+        allowed = _allowed(spec)
+        if allowed > 0:
+            limits.append((evidence.started_at + allowed + extra, _slow))
+    return limits
 
 
-def _limits_of_age(spec: CheckSpec, policy: AlertPolicy, evidence: Evidence) -> Iterator[_Limit]:
-    warning = policy.warning_after if spec.warning_after is None else spec.warning_after
-    critical = policy.critical_after if spec.critical_after is None else spec.critical_after
-    since = _since(evidence) + evidence.extra_grace
-    cause, words = _cause_of_age(evidence)
-    yield _Limit(since + warning, Severity.WARNING, cause, words, warning)
-    yield _Limit(since + critical, Severity.CRITICAL, cause, words, critical)
+def _warning_age(spec: CheckSpec, policy: AlertPolicy) -> float:
+    return policy.warning_after if spec.warning_after is None else spec.warning_after
 
 
-def _limit_of_warning(spec: CheckSpec, evidence: Evidence, due_at: float) -> _Limit:
+def _critical_age(spec: CheckSpec, policy: AlertPolicy) -> float:
+    return policy.critical_after if spec.critical_after is None else spec.critical_after
+
+
+def _late_at(spec: CheckSpec, evidence: Evidence, due_at: float) -> float:
     """Give a run that began in time the time it may take before its success is missing."""
     moment = due_at + spec.grace + evidence.extra_grace
     began_at = evidence.started_at
     if began_at is not None and spec.timeout is not None and began_at <= moment:
-        moment = max(moment, began_at + spec.timeout)
-    limit, cause, words = _lateness(spec, evidence, due_at, due_at)
-    return _Limit(moment, Severity.WARNING, cause, words, limit)
+        return max(moment, began_at + spec.timeout)
+    return moment
 
 
-def _limit_of_critical(
-    spec: CheckSpec, evidence: Evidence, due_at: float, overdue_at: float
-) -> _Limit:
-    """Wait for no run: each that is begun anew would put it off."""
-    limit, cause, words = _lateness(spec, evidence, due_at, overdue_at)
-    moment = overdue_at + spec.grace + evidence.extra_grace
-    return _Limit(moment, Severity.CRITICAL, cause, words, limit)
+def _allowed(spec: CheckSpec) -> float:
+    return spec.grace if spec.timeout is None else spec.timeout
 
 
-def _lateness(
-    spec: CheckSpec, evidence: Evidence, due_at: float, expected_at: float
-) -> tuple[float | None, str, str]:
-    """Return the age that a period allows; for a schedule, whose slots are not alike, the lateness."""
+def _aged(spec: CheckSpec, policy: AlertPolicy, evidence: Evidence) -> _Finding:
+    return _too_old(Severity.WARNING, _warning_age(spec, policy), evidence)
+
+
+def _aged_much(spec: CheckSpec, policy: AlertPolicy, evidence: Evidence) -> _Finding:
+    return _too_old(Severity.CRITICAL, _critical_age(spec, policy), evidence)
+
+
+def _too_old(severity: Severity, age: float, evidence: Evidence) -> _Finding:
     cause, words = _cause_of_age(evidence)
+    return _Finding(severity, cause, words.format(limit=span(age)), age)
+
+
+def _late(spec: CheckSpec, _policy: AlertPolicy, evidence: Evidence) -> _Finding:
+    return _missed(Severity.WARNING, spec, evidence, evidence.due_at)
+
+
+def _overdue(spec: CheckSpec, _policy: AlertPolicy, evidence: Evidence) -> _Finding:
+    return _missed(Severity.CRITICAL, spec, evidence, evidence.overdue_at)
+
+
+def _missed(
+    severity: Severity, spec: CheckSpec, evidence: Evidence, expected_at: float | None
+) -> _Finding:
+    """Name the age that a period allows; for a schedule, whose slots are not alike, the lateness."""
+    cause, words = _cause_of_age(evidence)
+    allowed = (expected_at or 0.0) + spec.grace
     if spec.schedule is None:
-        return expected_at - slots_after(evidence) + spec.grace, cause, words
-    late = expected_at - due_at + spec.grace
-    if late <= 0:
-        return None, cause, "no success at the time it was due"
-    return late, cause, "no success, {limit} after it was due"
+        allowed -= slots_after(evidence)
+        return _Finding(severity, cause, words.format(limit=span(allowed)), allowed)
+    allowed -= evidence.due_at or 0.0
+    if allowed <= 0:
+        return _Finding(severity, cause, "no success at the time it was due")
+    return _Finding(severity, cause, f"no success, {span(allowed)} after it was due", allowed)
 
 
 def _cause_of_age(evidence: Evidence) -> tuple[str, str]:
@@ -162,18 +200,14 @@ def _cause_of_age(evidence: Evidence) -> tuple[str, str]:
     return "overdue", "no success for more than {limit}"
 
 
-def _limit_of_probing(spec: CheckSpec, evidence: Evidence, overdue_at: float) -> _Limit:
+def _unseen(_spec: CheckSpec, _policy: AlertPolicy, _evidence: Evidence) -> _Finding:
     """Blame a late probe on whoever should have looked: it says nothing of the thing itself."""
-    moment = overdue_at + spec.grace + evidence.extra_grace
-    return _Limit(moment, Severity.UNKNOWN, "unverified", "nobody looked at it for three periods")
+    return _Finding(Severity.UNKNOWN, "unverified", "nobody looked at it for three periods")
 
 
-def _limit_of_run(spec: CheckSpec, evidence: Evidence, began_at: float) -> Iterator[_Limit]:
-    allowed = spec.grace if spec.timeout is None else spec.timeout
-    if allowed > 0:
-        moment = began_at + allowed + evidence.extra_grace
-        words = "a run takes more than {limit}"
-        yield _Limit(moment, Severity.WARNING, "slow", words, allowed)
+def _slow(spec: CheckSpec, _policy: AlertPolicy, _evidence: Evidence) -> _Finding:
+    allowed = _allowed(spec)
+    return _Finding(Severity.WARNING, "slow", f"a run takes more than {span(allowed)}", allowed)
 
 
 def _findings(spec: CheckSpec, evidence: Evidence, *, is_stale: bool) -> Iterator[_Finding]:
@@ -196,11 +230,15 @@ def _failed(spec: CheckSpec, evidence: Evidence, *, is_stale: bool) -> _Finding:
 
 
 def _summed_up(found: list[_Finding], age_s: float | None, next_at: float | None) -> Look:
-    if not found:
-        return Look(severity=Severity.OK, age_s=age_s, next_at=next_at)
+    if len(found) == 1:
+        return _looking_like(found, age_s, next_at)
     rank = max(finding.severity.rank for finding in found)
     worst = [finding for finding in found if finding.severity.rank == rank]
     worst.sort(key=lambda finding: _CAUSES.index(finding.cause))
+    return _looking_like(worst, age_s, next_at)
+
+
+def _looking_like(worst: list[_Finding], age_s: float | None, next_at: float | None) -> Look:
     return Look(
         severity=worst[0].severity,
         cause=worst[0].cause,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
+from urllib.parse import quote
 
 from holdfast.model.alert import Tell
 from holdfast.model.check import Severity
@@ -22,7 +23,7 @@ def last_resort_of(settings: HubSettings) -> tuple[Channel, ...]:
     if settings.last_resort_command:
         return (Channel(name=LAST_RESORT, command=settings.last_resort_command),)
     if settings.last_resort_file:
-        return (Channel(name=LAST_RESORT, url=f"file://{settings.last_resort_file}"),)
+        return (Channel(name=LAST_RESORT, url=f"file://{quote(settings.last_resort_file)}"),)
     return ()
 
 
@@ -34,9 +35,12 @@ def every_channel(settings: HubSettings) -> tuple[Channel, ...]:
 def receivers(
     channels: Sequence[Channel], check: str, tell: Tell, told: Iterable[str]
 ) -> tuple[Channel, ...]:
-    """Return the channels that get a telling of a check; `told` are those that were told of its incident."""
-    if tell.to_told:
-        those = frozenset(told)
+    """Return the channels that get a telling of a check; `told` are those that were told of its incident.
+
+    When none of those is there any more, as when one was given another name, whoever would hear of it now hears the end.
+    """
+    those = frozenset(told) if tell.to_told else frozenset()
+    if tell.to_told and (not those or those & {channel.name for channel in channels}):
         return tuple(channel for channel in channels if channel.name in those)
     if tell.channels:
         return tuple(channel for channel in channels if channel.name in tell.channels)

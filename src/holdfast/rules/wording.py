@@ -1,9 +1,12 @@
 """The words of a message: its title, its lines, and what the templates of a channel make of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from string import Template
+from typing import NamedTuple
 
 from holdfast.model.alert import AlertPolicy, AlertState, Telling
 from holdfast.model.message import Channel, Intent, Message
@@ -27,8 +30,32 @@ CAUSES = {
 }
 """What is said of checks by the cause of their look, in the order in which it is said."""
 
+PAST = {
+    "overdue": "was overdue",
+    "never": "had no success",
+    "missing": "was missing",
+    "failed": "kept failing",
+    "slow": "ran too long",
+    "suspect": "was suspect",
+    "unverified": "could not be verified",
+}
+"""The same of those that are well again, with the time for which it was so."""
+
+AGAIN = "ok again"
+
 _OTHERWISE = "not well"
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that no screen shows: some end a line, some turn the direction of a text, NUL is refused by programs."""
+
 _ORDER = tuple(CAUSES)
+
+
+class _Topic(NamedTuple):
+    """What checks share that are named together; topics are said in their order."""
+
+    place: int
+    limit_s: float
+    words: str
 
 
 def message(
@@ -39,12 +66,15 @@ def message(
     A channel's own `title` and `body` are templates in which `$title`, `$body`, `$severity`, `$kind`, `$checks`, `$at`,
     `$key` and `$machine` stand for those of the message; what is unknown stays as it is.
     """
+    # Whoever comes in by escalation is told once, and gets no reminders.
+    is_reminded = channel is None or channel.escalate_after is None
+    known = policy if is_reminded else replace(policy, remind=False)
     plain = Message(
         key=group.key,
         kind=group.kind,
         severity=group.severity,
         title=title(group),
-        body=body(group, policy, machine),
+        body=body(group, known, machine),
         checks=tuple(sorted({each.check for each in group.intents if each.check})),
         at=now,
     )
@@ -61,8 +91,9 @@ def title(group: Group) -> str:
         return _title_of_notices(group.intents)
     newest = tuple({each.check: each for each in group.intents}.values())
     if group.kind is Telling.RESOLVE:
-        return f"RESOLVED: {_checks(len(newest))} ok again: {_names(newest, MOST_NAMES)}"
-    return f"{group.severity.upper()}: {'; '.join(_fragments(group.kind, newest))}"
+        return f"RESOLVED: {'; '.join(_fragments(newest, _end_topic))}"
+    topic = _still_topic if group.kind is Telling.REMIND else _topic
+    return f"{group.severity.upper()}: {'; '.join(_fragments(newest, topic))}"
 
 
 def body(group: Group, policy: AlertPolicy, machine: str = "") -> str:
@@ -81,25 +112,35 @@ def moment(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _fragments(kind: Telling, intents: Sequence[Intent]) -> Iterator[str]:
-    """Say each cause with its limit once: `2 checks overdue (>72h): a, b`, then `1 failed: c`."""
-    still = "still " if kind is Telling.REMIND else ""
+def _fragments(intents: Sequence[Intent], topic: Callable[[Intent], _Topic]) -> Iterator[str]:
+    """Say each topic once: `2 checks overdue (>72h): a, b`, then `1 failed: c`."""
     left = MOST_NAMES
-    for number, ((cause, limit), found) in enumerate(groupby(sorted(intents, key=_cause), _cause)):
+    for number, (said, found) in enumerate(groupby(sorted(intents, key=topic), topic)):
         members = tuple(found)
         count = _checks(len(members)) if number == 0 else str(len(members))
-        words = f"{still}{_words(cause)}{_limit(limit)}"
-        yield f"{count} {words}: {_names(members, left)}"
+        yield f"{count} {said.words}: {_names(members, left)}"
         left = max(0, left - len(members))
 
 
-def _cause(intent: Intent) -> tuple[int, float]:
+def _topic(intent: Intent) -> _Topic:
     place = _ORDER.index(intent.cause) if intent.cause in CAUSES else len(_ORDER)
-    return place, intent.limit_s or 0.0
+    limit = intent.limit_s or 0.0
+    return _Topic(place, limit, f"{_words(intent)}{_limit(limit)}")
 
 
-def _words(place: int) -> str:
-    return CAUSES[_ORDER[place]] if place < len(_ORDER) else _OTHERWISE
+def _still_topic(intent: Intent) -> _Topic:
+    topic = _topic(intent)
+    return topic._replace(words=f"still {topic.words}")
+
+
+def _end_topic(intent: Intent) -> _Topic:
+    """Say that checks are well again, and of those that are not looked at any more why they are not."""
+    why = _one_line(intent.why)
+    return _Topic(1, 0.0, why) if why else _Topic(0, 0.0, AGAIN)
+
+
+def _words(intent: Intent) -> str:
+    return CAUSES.get(intent.cause, _OTHERWISE)
 
 
 def _limit(limit_s: float) -> str:
@@ -135,8 +176,7 @@ def _line(intent: Intent, kind: Telling, policy: AlertPolicy) -> str:
         return _line_of_notice(intent)
     if kind is Telling.RESOLVE:
         return _line_of_resolve(intent)
-    place, _limit_s = _cause(intent)
-    parts = [_one_line(intent.why) or _words(place)]
+    parts = [_one_line(intent.why) or _words(intent)]
     if intent.age_s is not None:
         parts.append(f"last success {span(intent.age_s)} ago")
     if intent.opened_at is not None:
@@ -148,18 +188,18 @@ def _line(intent: Intent, kind: Telling, policy: AlertPolicy) -> str:
 
 def _line_of_notice(intent: Intent) -> str:
     """Keep the lines of a reason: it may hold a whole message that another channel could not deliver."""
-    why = f": {intent.why[:LONGEST_WHY]}" if intent.why else ""
+    why = f": {_UNSEEN.sub('', intent.why)[:LONGEST_WHY]}" if intent.why else ""
     return f"{moment(intent.at)} {_one_line(intent.title)}{why}"
 
 
 def _line_of_resolve(intent: Intent) -> str:
-    what = _one_line(intent.why) or "ok again"
+    what = _one_line(intent.why) or AGAIN
     if intent.opened_at is None:
         return f"{intent.check}: {what} since {moment(intent.at)}"
-    place, _limit_s = _cause(intent)
+    was = PAST.get(intent.cause, f"was {_OTHERWISE}")
     lasted = span(max(0.0, intent.at - intent.opened_at))
     since, until = moment(intent.opened_at), moment(intent.at)
-    return f"{intent.check}: {what}; was {_words(place)} from {since} to {until} ({lasted})"
+    return f"{intent.check}: {what}; {was} from {since} to {until} ({lasted})"
 
 
 def _reminded_at(intent: Intent, policy: AlertPolicy) -> float:
@@ -168,7 +208,7 @@ def _reminded_at(intent: Intent, policy: AlertPolicy) -> float:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:LONGEST_WHY]
+    return _UNSEEN.sub("", " ".join(text.split()))[:LONGEST_WHY]
 
 
 def _by_template(plain: Message, channel: Channel, machine: str) -> Message:

@@ -59,7 +59,7 @@ def test_what_is_over_before_it_was_told_is_told_once(post: Any) -> None:
     (told,) = box.arrived("phone")
 
     assert told.title == "RESOLVED: 1 check ok again: a"
-    assert "was failed from 2026-01-01 12:00 UTC" in told.body
+    assert "kept failing from 2026-01-01 12:00 UTC" in told.body
 
 
 def test_open_and_resolve_merge_while_a_channel_is_away_and_others_travel_anew(post: Any) -> None:

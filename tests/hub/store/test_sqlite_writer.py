@@ -129,14 +129,48 @@ def test_a_full_disk_fails_everybody_of_that_commit_and_nobody_after(
     over(path, act)
 
 
-def test_a_file_that_was_taken_away_is_made_anew(path: Path) -> None:
+def test_nothing_goes_into_a_file_that_took_the_place_of_the_one_that_was_opened(
+    path: Path,
+) -> None:
+    aside = path.with_name("elsewhere.db")
+
     async def act(store: SqliteStore) -> None:
         await store.write(put("a"))
-        os.rename(path, path.with_name("elsewhere.db"))
-        await store.write(put("b"))
-        assert [await store.read(has(key)) for key in "ab"] == [False, True]
+        os.rename(path, aside)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="moved away or replaced"):
+                await store.write(put("b"))
+        assert not path.exists()
+        path.touch()
+        with pytest.raises(StoreError, match="moved away or replaced"):
+            await store.write(put("b"))
+        assert store.is_lost()
+        aside.rename(path)
+        assert not store.is_lost()
+        await store.write(put("c"))
+        assert [await store.read(has(key)) for key in "abc"] == [True, False, True]
 
     over(path, act)
+
+
+def test_a_file_whose_tables_could_not_be_brought_up_is_not_written_to(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> tuple[str, ...]:
+        raise ValueError("no")
+
+    async def whole() -> None:
+        store = SqliteStore(path, SystemClock())
+        with monkeypatch.context() as broken:
+            broken.setattr(sqlite_file, "bring_up", refuse)
+            for _ in range(2):
+                with pytest.raises(ValueError, match="no"):
+                    await store.open()
+        assert await store.open()
+        await store.write(put("a"))
+        await store.close()
+
+    asyncio.run(whole())
 
 
 def test_a_store_whose_folder_was_missing_opens_once_it_is_there(tmp_path: Path) -> None:

@@ -63,5 +63,8 @@ class Store(Protocol):
             StoreError: it could not be written; what stood at the target before still does.
         """
 
+    def is_lost(self) -> bool:
+        """Tell whether the database that was opened is gone, or another one took its place: whoever uses it begins anew."""
+
     async def close(self) -> None:
         """Finish what was begun and let go."""

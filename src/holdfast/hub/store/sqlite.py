@@ -48,6 +48,10 @@ class SqliteStore:
         """Write a consistent copy while everything goes on; the store need not be open."""
         await asyncio.to_thread(sqlite_copy.copy, self._path, target, progress)
 
+    def is_lost(self) -> bool:
+        """Tell whether the file that was opened is gone, or another one took its place."""
+        return self._writer.is_lost()
+
     async def close(self) -> None:
         """Finish what was begun and let go."""
         await asyncio.to_thread(self._end)

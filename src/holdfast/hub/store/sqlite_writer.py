@@ -47,8 +47,8 @@ class Order(Generic[T]):
 class Writer:
     """Runs acts one after the other on a thread of its own, many to a commit.
 
-    Whatever goes wrong with the file costs the acts of that moment; the next group opens it anew. `applied` names the
-    migrations that the newest opening brought.
+    Whatever goes wrong with the file costs the acts of that moment; the next group opens it anew, as long as it is the file
+    of the first opening. `applied` names the migrations that the newest opening brought.
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
@@ -56,6 +56,7 @@ class Writer:
         self._clock = clock
         self._waiting: queue.SimpleQueue[Order[Any] | None] = queue.SimpleQueue()
         self._file: OpenFile | None = None
+        self._identity: tuple[int, int] | None = None
         self.applied: tuple[str, ...] = ()
         self._is_ending = False
         self._thread = threading.Thread(target=self._work, name="hub-writer", daemon=True)
@@ -82,6 +83,10 @@ class Writer:
         """
         if self._is_ending or not self._thread.is_alive():
             raise StoreError(f"{self._path} is not open; nothing was changed")
+
+    def is_lost(self) -> bool:
+        """Tell whether the path does not lead to the file of the first opening any more."""
+        return self._identity is not None and _identity(self._path) != self._identity
 
     def finish(self) -> None:
         """Do what was queued, tidy the file up, and end; blocks until that is done."""
@@ -145,13 +150,29 @@ class Writer:
         connection.execute("RELEASE act")
 
     def _opened(self) -> sqlite3.Connection:
-        """Return the connection; a new one when there is none or another file took the place of the old."""
-        if self._file is not None and self._file.is_in_place():
-            return self._file.connection
-        self._drop()
-        self._file = open_file(self._path, create=True)
-        self.applied = sqlite_file.bring_up(self._file.connection, self._path, self._clock.wall())
+        """Return the connection, a new one when there is none.
+
+        Raises:
+            StoreError: another file took the place of the old one, or none; an empty database would be silent about everything.
+        """
+        if self.is_lost():
+            self._drop()
+            raise StoreError(
+                f"{self._path} was moved away or replaced while it was in use; nothing was changed: begin anew"
+            )
+        if self._file is None:
+            self._file = self._brought_up()
+            self._identity = self._file.identity
         return self._file.connection
+
+    def _brought_up(self) -> "OpenFile":
+        file = open_file(self._path, create=True)
+        try:
+            self.applied = sqlite_file.bring_up(file.connection, self._path, self._clock.wall())
+        except BaseException:
+            file.connection.close()
+            raise
+        return file
 
     def _drop(self) -> None:
         if self._file is not None:

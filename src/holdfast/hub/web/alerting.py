@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from holdfast.hub import alerts, outbox, views
 from holdfast.hub.access import Scope
 from holdfast.hub.alerts import Order
 from holdfast.hub.parts import Parts
-from holdfast.hub.web.asked import Asked, Call, whole
+from holdfast.hub.web.asked import Asked, Call, span, whole
 from holdfast.model.alert import Telling
 from holdfast.model.message import Travel
 
@@ -63,7 +62,7 @@ async def _acknowledge(parts: Parts, asked: Asked) -> object:
     body: AcknowledgeBody = asked.body
     now, check = parts.now(), asked.path["check"]
     order = Order(
-        by=body.by or asked.by, note=body.note, sticky=body.sticky, for_s=_span(body.for_s)
+        by=body.by or asked.by, note=body.note, sticky=body.sticky, for_s=span("for_s", body.for_s)
     )
     number = await parts.store.write(lambda tx: alerts.acknowledge(tx, check, order, now))
     parts.bells.checks_changed()
@@ -88,7 +87,7 @@ async def _silence(parts: Parts, asked: Asked) -> object:
     order = Order(
         by=body.by or asked.by,
         note=body.note,
-        for_s=_span(body.for_s),
+        for_s=span("for_s", body.for_s),
         until=_moment("until", body.until),
         starts_at=_moment("starts_at", body.starts_at),
         maintenance=body.maintenance,
@@ -117,7 +116,7 @@ async def _notifications(parts: Parts, asked: Asked) -> object:
 async def _test(parts: Parts, asked: Asked) -> object:
     body: TestBody = asked.body
     now, settings = parts.now(), parts.settings
-    within = min(_span(body.wait_s) or 0.0, LONGEST_WAIT_S)
+    within = min(span("wait_s", body.wait_s) or 0.0, LONGEST_WAIT_S)
     names = await parts.store.write(lambda tx: outbox.test(tx, settings, body.channel, now))
     parts.bells.outbox.set()
     with contextlib.suppress(TimeoutError):
@@ -153,12 +152,6 @@ async def _tests_since(parts: Parts, at: float, names: Sequence[str]) -> dict[st
 
 def _seconds(told: object) -> float:
     return float(told) if isinstance(told, int | float) else wall_from_text(str(told))
-
-
-def _span(seconds: float | None) -> float | None:
-    if seconds is not None and not 0 <= seconds < math.inf:
-        raise UsageError(f"{seconds} is no number of seconds")
-    return seconds
 
 
 def _moment(name: str, text: str | None) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -118,7 +118,10 @@ def _refusal(token: Token | None, scope: Scope) -> Response | None:
 
 async def _body(call: Call, request: Request) -> object:
     """Return the struct in a body, None where none is wanted, or the answer to one that is too large."""
-    content = await read_body(request.scope, request.receive)
+    try:
+        content = await read_body(request.scope, request.receive)
+    except ClientDisconnect:
+        return problem(400, "the body did not arrive whole")
     if content is None:
         return problem(413, "the body is larger than 1 MB")
     if call.body is None:

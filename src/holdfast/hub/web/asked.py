@@ -9,6 +9,10 @@ from holdfast.hub.access import Scope, Token
 from holdfast.hub.parts import Parts
 
 
+LONGEST_SPAN_S = 100 * 366 * 86_400.0
+"""Seconds of the longest span that may be asked for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """One request that was let in: the parts of its path, its query, its body, and the token that allowed it."""
@@ -75,3 +79,14 @@ def whole(name: str, text: str, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= most):
         raise UsageError(f"{name} is {text!r}; expected a whole number from 0 to {most}")
     return int(text)
+
+
+def span(name: str, seconds: float | None) -> float | None:
+    """Return a number of seconds; None where none was given.
+
+    Raises:
+        UsageError: it is none from 0 to a century, after which years cannot be written down.
+    """
+    if seconds is not None and not 0 <= seconds <= LONGEST_SPAN_S:
+        raise UsageError(f"{name} is {seconds}; expected seconds from 0 to {LONGEST_SPAN_S:.0f}")
+    return seconds

@@ -1,5 +1,6 @@
 """Read the body of a request, and never more of it than is wanted."""
 
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 LARGEST_BODY = 1_000_000
@@ -10,6 +11,9 @@ async def read_body(scope: Scope, receive: Receive, keep: int = LARGEST_BODY) ->
     """Return the first `keep` bytes of a body, read to its end; None when it is larger than any may be.
 
     The rest is read as well, because a client that is still sending would not see an answer.
+
+    Raises:
+        ClientDisconnect: its sender went away in the middle; what it began to say it has not said.
     """
     if _announced(scope) > LARGEST_BODY:
         return None
@@ -17,6 +21,8 @@ async def read_body(scope: Scope, receive: Receive, keep: int = LARGEST_BODY) ->
     seen = 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         part: bytes = message.get("body", b"")
         seen += len(part)
         if seen > LARGEST_BODY:

@@ -85,6 +85,8 @@ async def _ping(parts: Parts, asked: Asked) -> object:
         raise UsageError(f"exit_code is {body.exit_code}; expected a number from 0 to 255")
     if len(body.rid or "") > LONGEST_RUN:
         raise UsageError(f"rid is longer than {LONGEST_RUN} characters")
+    if "\0" in (body.rid or ""):
+        raise UsageError("rid holds a NUL, which no id of a run has")
     now, policy, name = parts.now(), parts.settings.policy, asked.path["name"]
     said = Ping(
         signal=body.signal,

@@ -72,8 +72,9 @@ def is_own_host(host: str, parts: Parts) -> bool:
             socket.gethostname(),
             settings.machine,
             address_of(settings.listen).host,
+            *settings.hosts,
         }
-        return name in {each.lower() for each in own if each}
+        return name in {each.lower().rstrip(".") for each in own if each}
     return True
 
 

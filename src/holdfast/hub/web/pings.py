@@ -9,6 +9,7 @@ import uuid
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from holdfast.errors import HoldfastError
@@ -92,7 +93,10 @@ class Pings:
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         body = b""
         if scope["method"] == "POST":
-            read = await read_body(scope, receive, BODY_KEPT)
+            try:
+                read = await read_body(scope, receive, BODY_KEPT)
+            except ClientDisconnect:
+                return Reply(400, "the body did not arrive whole")
             if read is None:
                 return Reply(413, "the body is larger than 1 MB")
             body = read

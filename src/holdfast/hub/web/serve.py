@@ -3,12 +3,19 @@
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from holdfast.errors import Refused
 from holdfast.model.hub import HubSettings
+
+if sys.platform == "win32":  # httptools is not to be had there
+    HTTP = "h11"
+else:
+    from holdfast.hub.web.connection import Connection as HTTP
 
 ENDS_WITHIN = 3
 """Seconds that requests under way have to end."""
@@ -21,6 +28,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=HTTP,
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -36,6 +44,36 @@ class Server(uvicorn.Server):
         )
         self.opened = asyncio.Event()
         self._left = asyncio.Event()
+
+    def prepare(self) -> None:
+        """Read what serving takes; a server that was not prepared could only fail.
+
+        Raises:
+            Refused: the certificate or its key cannot be used.
+        """
+        try:
+            self.config.load()
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
+            raise self._unusable(error) from error
+
+    def renew(self) -> None:
+        """Read the certificate again: it is renewed under the same name. Connections that are open keep the old one.
+
+        Raises:
+            Refused: it cannot be used; the old one stays.
+        """
+        context, certificate = self.config.ssl, self.config.ssl_certfile
+        if context is None or certificate is None:
+            return
+        try:
+            context.load_cert_chain(certificate, self.config.ssl_keyfile)
+        except (OSError, ValueError) as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> Refused:
+        return Refused(
+            f"TLS cannot be served with {self.config.ssl_certfile}: {error}; look at tls_cert_file and tls_key_file in [hub]"
+        )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

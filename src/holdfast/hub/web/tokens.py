@@ -2,11 +2,10 @@
 
 import msgspec
 
-from holdfast.errors import UsageError
 from holdfast.hub import access, keys
 from holdfast.hub.access import Scope
 from holdfast.hub.parts import Parts
-from holdfast.hub.web.asked import Asked, Call, whole
+from holdfast.hub.web.asked import Asked, Call, span, whole
 
 
 class TokenBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,9 +23,8 @@ async def _list(parts: Parts, _asked: Asked) -> object:
 async def _create(parts: Parts, asked: Asked) -> object:
     body: TokenBody = asked.body
     now, secret = parts.now(), keys.new_secret()
-    if body.for_s is not None and not 0 < body.for_s < float("inf"):
-        raise UsageError(f"for_s is {body.for_s}; expected seconds above 0")
-    until = None if body.for_s is None else now.wall + body.for_s
+    lasts = span("for_s", body.for_s)
+    until = None if lasts is None else now.wall + lasts
     made = await parts.store.write(
         lambda tx: access.create(
             tx, secret, now, name=body.name, scopes=body.scopes, expires_at=until

@@ -131,14 +131,18 @@ class Copy:
         return tuple(head.snapshot() for head in self._heads())
 
     def _heads(self) -> list[Head]:
+        found = (head_of(os.path.join(self._folder, name)) for name in self._names())
+        return sorted((head for head in found if head), key=lambda head: (head.at, head.id))
+
+    def _names(self) -> list[str]:
+        """Return the ids of all that was ever made whole and is still there, damaged or not."""
         try:
             names = os.listdir(self._folder)
         except FileNotFoundError:
             return []
         except OSError as error:
             raise self._unusable(error) from error
-        found = (head_of(os.path.join(self._folder, name)) for name in names if name[0] != ".")
-        return sorted((head for head in found if head), key=lambda head: (head.at, head.id))
+        return sorted(filter(self._has, names))
 
     def measured(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot; its manifest told all."""
@@ -149,9 +153,9 @@ class Copy:
     ) -> Verdict:
         """Read a part of the stored files and compare them with the manifest; None reads all of all snapshots."""
         self._require()
-        ids = [snapshot] if part is not None else [head.id for head in self._heads()]
         with self._told():
-            found = [self._open(one) for one in ids]
+            ids = [snapshot] if part is not None else self._names()
+            found = [self._looked_into(one) for one in ids]
             return verify(snapshot, found, part=part, parts=parts, report=report)
 
     def restore(
@@ -169,12 +173,7 @@ class Copy:
         return restore(snapshot, folder, entries, to, report)
 
     def _open(self, snapshot: str) -> tuple[str, dict[str, Entry]]:
-        folder = os.path.join(self._folder, snapshot)
-        is_name = bool(snapshot) and snapshot[0] != "." and os.sep not in snapshot
-        if not is_name or not os.path.isdir(folder):
-            raise UnknownName(f"{self._spec.name}: there is no snapshot {snapshot}")
-        head = head_of(folder)
-        entries = None if head is None else entries_of(folder, head)
+        folder, entries = self._looked_into(snapshot)
         if entries is None:
             raise RepositoryUnusable(
                 f"the manifest of snapshot {snapshot} is damaged; its files stand in {folder}",
@@ -182,19 +181,29 @@ class Copy:
             )
         return folder, entries
 
+    def _looked_into(self, snapshot: str) -> tuple[str, dict[str, Entry] | None]:
+        """Return the folder of a snapshot and its entries, None where its manifest is damaged."""
+        if not self._has(snapshot):
+            raise UnknownName(f"{self._spec.name}: there is no snapshot {snapshot}")
+        folder = os.path.join(self._folder, snapshot)
+        head = head_of(folder)
+        return folder, None if head is None else entries_of(folder, head)
+
     def forget(self, snapshots: Sequence[str], report: Report = silent) -> None:
         """Remove these snapshots; files that others hold too stay with them."""
         self._require()
         with self._told(), self._alone():
             for count, name in enumerate(snapshots):
                 report(Progress(phase=Phase.FORGET, files=count, files_total=len(snapshots)))
-                self._open_name(name)
+                if not _is_name(name):
+                    raise UnknownName(f"{self._spec.name}: {name!r} is no snapshot")
+                if not self._has(name):
+                    continue
                 rename(self._folder, name, GOING + name)
                 remove(os.path.join(self._folder, GOING + name))
 
-    def _open_name(self, snapshot: str) -> None:
-        if snapshot not in os.listdir(self._folder) or snapshot[0] == ".":
-            raise UnknownName(f"{self._spec.name}: there is no snapshot {snapshot}")
+    def _has(self, snapshot: str) -> bool:
+        return _is_name(snapshot) and os.path.isdir(os.path.join(self._folder, snapshot))
 
     def unlock_stale(self) -> bool:
         """Return False: these locks die with their process."""
@@ -247,6 +256,10 @@ class Copy:
             f"{place} cannot be used: {error.strerror or error} ({error.filename or place})",
             cause="unreachable",
         )
+
+
+def _is_name(snapshot: str) -> bool:
+    return bool(snapshot) and snapshot[0] != "." and os.sep not in snapshot
 
 
 def _is_foreign(name: str) -> bool:

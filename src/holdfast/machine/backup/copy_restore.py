@@ -19,11 +19,16 @@ def restore(
     """Put every entry below `to`; a file whose bytes are no longer those that were saved is left out and told."""
     os.makedirs(to, mode=0o700, exist_ok=True)
     lost: list[str] = []
+    made = {""}
     files = size = 0
     total = sum(one.kind is EntryKind.FILE for one in entries.values())
     for one in entries.values():
-        if not _is_below(one.path) or not _put(one, os.path.join(folder, FILES), to):
+        # Only into folders made here: a link put in the place of one would lead out of `to`.
+        is_safe = _is_below(one.path) and os.path.dirname(one.path) in made
+        if not is_safe or not _put(one, os.path.join(folder, FILES), to):
             lost.append(one.path)
+        elif one.kind is EntryKind.FOLDER:
+            made.add(one.path)
         elif one.kind is EntryKind.FILE:
             files, size = files + 1, size + one.size
             percent = 100.0 * files / total
@@ -38,7 +43,7 @@ def restore(
             )
     # Folders last and from the inside out: putting a file into one changes its date, and a mode may forbid it.
     for one in reversed(list(entries.values())):
-        if one.kind is EntryKind.FOLDER and one.path not in lost:
+        if one.kind is EntryKind.FOLDER and one.path in made:
             dress(os.path.join(to, one.path), one)
     return Restored(
         snapshot=snapshot,

@@ -18,6 +18,7 @@ from holdfast.machine.backup.manifest import (
 )
 from holdfast.machine.backup.scan import Scan
 from holdfast.machine.backup.tree import (
+    GONE,
     keep,
     link,
     put_link,
@@ -163,7 +164,7 @@ class _Run:
         except OSError as error:
             if error.filename != source:
                 raise
-            if not isinstance(error, FileNotFoundError):
+            if error.errno not in GONE:
                 self.unread.append(entry.path)
             return None
         if not copied.is_still:

@@ -25,17 +25,20 @@ def damaged_in(folder: str) -> frozenset[str]:
 
 def verify(
     snapshot: str,
-    found: Sequence[tuple[str, Mapping[str, Entry]]],
+    found: Sequence[tuple[str, Mapping[str, Entry] | None]],
     *,
     part: int | None,
     parts: int,
     report: Report,
 ) -> Verdict:
-    """Read every file of the part; each file once, in however many snapshots it stands."""
+    """Read every file of the part; each file once, in however many snapshots it stands.
+
+    The entries of a snapshot are None where its manifest is damaged.
+    """
     wanted = [
         (folder, one)
         for folder, entries in found
-        for index, one in enumerate(_files(entries))
+        for index, one in enumerate(_files(entries or {}))
         if part is None or index % parts == part
     ]
     sound: set[tuple[int, int]] = set()
@@ -49,14 +52,18 @@ def verify(
             wrong.setdefault(folder, []).append(one.path)
     for folder, paths in wrong.items():
         _remember(folder, paths)
+    # The next snapshot takes nothing from one whose manifest is damaged: there is nothing to remember.
+    unknown = [
+        f"the manifest of {os.path.basename(one)}" for one, entries in found if entries is None
+    ]
     return Verdict(
-        sound=not wrong,
+        sound=not wrong and not unknown,
         snapshot=snapshot,
         part=part,
         parts=parts,
         files=files,
         bytes=size,
-        why=_why(wrong),
+        why=_why([*unknown, *(path for paths in wrong.values() for path in paths)]),
     )
 
 
@@ -91,8 +98,7 @@ def _remember(folder: str, paths: list[str]) -> None:
     write_atomic(os.path.join(folder, DAMAGED), json.dumps(known) + "\n", mode=0o600)
 
 
-def _why(wrong: Mapping[str, list[str]]) -> str:
-    paths = [path for found in wrong.values() for path in found]
+def _why(paths: Sequence[str]) -> str:
     if not paths:
         return ""
     more = len(paths) - 1

@@ -164,7 +164,7 @@ class Engine(Protocol):
         """
 
     def forget(self, snapshots: Sequence[str], report: Report = silent) -> None:
-        """Remove these snapshots and what only they held."""
+        """Remove these snapshots and what only they held; one that is gone already is passed over."""
 
     def unlock_stale(self) -> bool:
         """Remove the locks of dead processes, never one of the living; tell whether there were any."""

@@ -8,7 +8,7 @@ from holdfast.machine.backup.engine import Engine, RepositoryMissing, choose
 from holdfast.model.backup import BackupRecord, BackupSpec, Snapshot
 from holdfast.model.check import Observation
 from holdfast.model.wire import to_plain
-from holdfast.rules.backups import doubt, merged, moved, newest_valid
+from holdfast.rules.backups import doubt, last_seen, merged, moved, newest_valid, of_the_past
 
 COUNTED = 3
 """New snapshots, the newest first, whose files are counted at one look; where nobody counted there is no proof."""
@@ -24,7 +24,7 @@ def observe(
     Raises nothing of the engine: what keeps one from looking is the fact `unverified`, and what was known before
     stays known, with its age.
     """
-    known = moved(record, spec.repository)
+    known = of_the_past(moved(record, spec.repository), now)
     seen = replace(known, observed_at=now, missing="", unverified="")
     if not os.path.isdir(spec.path):
         seen = replace(seen, missing=f"the project folder {spec.path} is not there")
@@ -66,7 +66,7 @@ def facts_of(spec: BackupSpec, record: BackupRecord, now: float) -> dict[str, ob
     observation = Observation(
         at=now,
         covered_at=record.covered_at,
-        snapshot_seen_at=None if best is None else best.first_observed_at,
+        snapshot_seen_at=last_seen(record),
         files=None if best is None else best.files,
         verified_at=record.verified_at,
         failure=record.last_error,

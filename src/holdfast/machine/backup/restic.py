@@ -1,11 +1,13 @@
 """Snapshots by restic, 0.14 or newer: one repository for many projects, each with a tag and a host of its own."""
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from holdfast.clock import Clock, SystemClock, wall_from_text
@@ -70,11 +72,24 @@ class Restic:
         """Tell whether the repository is there; a remote one is asked."""
         if not is_remote(self._spec.repository):
             return repository_of(self._spec.repository) is EngineName.RESTIC
-        ended, _ = self._call(["cat", "config", "--no-lock"])
+        with self._some_password() as words:
+            ended, _ = self._call(["cat", "config", "--no-lock", *words])
         failure = self._failure(ended) if ended.code != 0 else None
         if failure is not None and not isinstance(failure, RepositoryMissing):
             raise failure
         return failure is None
+
+    @contextlib.contextmanager
+    def _some_password(self) -> Iterator[list[str]]:
+        """Give a question its password: one that fits nothing where the true one is yet to be made with the repository."""
+        known = self._spec.password_file
+        if not known or os.path.exists(known):
+            yield []
+            return
+        with tempfile.NamedTemporaryFile("w", prefix="holdfast-no-password-") as wrong:
+            wrong.write("-")
+            wrong.flush()
+            yield ["--password-file", wrong.name]
 
     def init(self) -> bool:
         """Make the repository, and the password where its file is not there, and tell whether it did.
@@ -108,6 +123,11 @@ class Restic:
         if not os.path.isdir(folder):
             raise ProjectMissing(
                 f"{self._spec.path} is not there; it was expected to be the folder of backup {self._spec.name}",
+                path=self._spec.path,
+            )
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise ProjectMissing(
+                f"{self._spec.path} cannot be read by this user; it was expected to be the folder of backup {self._spec.name}",
                 path=self._spec.path,
             )
         began = self._clock.wall()
@@ -146,8 +166,13 @@ class Restic:
         ended = self._run(words, each_line=lines.append)
         if ended.code != 0:
             raise self._failure(ended)
-        found = json.loads("".join(lines) or "[]") or []
-        return tuple(sorted(map(_snapshot, found), key=lambda one: one.at))
+        try:
+            found = json.loads("".join(lines) or "[]") or []
+            return tuple(sorted(map(_snapshot, found), key=lambda one: one.at))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BackupFailed(
+                f"restic listed snapshots in a form nobody here knows: {error!r}"
+            ) from error
 
     def measured(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with its files and bytes counted."""
@@ -207,8 +232,6 @@ class Restic:
 
     def _sampled(self, snapshot: str, turn: int) -> tuple[str, int, int]:
         """Restore a few files beside nobody's way; return what is wrong with them, how many, how large."""
-        import tempfile
-
         chosen = sample(self._files_of(snapshot), turn)
         if not chosen:
             return "", 0, 0

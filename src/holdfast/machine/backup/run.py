@@ -9,7 +9,7 @@ from types import FrameType
 
 from holdfast import statefile
 from holdfast.clock import Clock, SystemClock
-from holdfast.errors import HoldfastError, LockHeld, StateError
+from holdfast.errors import HoldfastError, LockHeld, Refused, StateError
 from holdfast.home import Home
 from holdfast.machine.backup import evidence, record, telling
 from holdfast.machine.backup.engine import (
@@ -22,7 +22,7 @@ from holdfast.machine.backup.engine import (
     choose,
     silent,
 )
-from holdfast.machine.backup.place import is_remote
+from holdfast.machine.backup.place import inside, is_remote
 from holdfast.machine.backup.progress import ProgressFile
 from holdfast.machine.backup.retention import local_in, prune
 from holdfast.machine.backup.telling import Told
@@ -131,8 +131,8 @@ class _Run:
     def back_up(self) -> int:
         """Do all of it."""
         self.record = rules.attempted(self.record, self._now())
-        with self._written_down():
-            record.save(self.home, self.record)
+        with self._written_down(), self._failures_remembered():
+            self._save()
             taken = self._take()
             is_believed = self._is_believed(taken)
             if is_believed:
@@ -153,15 +153,25 @@ class _Run:
         """Show how far it is meanwhile, and write down what was found however it ends."""
         try:
             yield
+        finally:
+            self.progress.close()
+            self._finish()
+
+    @contextlib.contextmanager
+    def _failures_remembered(self) -> Iterator[None]:
+        """Take down that the backup came to nothing; one who only verifies has made none fail."""
+        try:
+            yield
         except HoldfastError as error:
             self._failed(str(error))
+            raise
+        except OSError as error:
+            place = error.filename or self.spec.name
+            self._failed(f"{place}: {error.strerror or error}")
             raise
         except (SystemExit, KeyboardInterrupt):
             self._failed("it was ended before it was done")
             raise
-        finally:
-            self.progress.close()
-            self._finish()
 
     def _take(self) -> Taken:
         self.engine = engine = self.ports.choose(self.spec)
@@ -180,6 +190,7 @@ class _Run:
         Raises:
             RepositoryMissing: it is gone.
         """
+        self._refuse_itself()
         is_known = self.record.engine is not None
         if is_known and is_remote(self.spec.repository):
             return  # whether it is there is found out on the way
@@ -196,6 +207,14 @@ class _Run:
             if engine.name is EngineName.RESTIC:
                 self.ports.say(f"keep a copy of its password elsewhere: {self.spec.password_file}")
         self.record = replace(self.record, engine=engine.name, repository=self.spec.repository)
+
+    def _refuse_itself(self) -> None:
+        """Refuse a project within its own repository; the configuration, which compares words, cannot see through links."""
+        spec = self.spec
+        if not is_remote(spec.repository) and inside(spec.path, spec.repository):
+            raise Refused(
+                f"{spec.path} lies within its repository {spec.repository}; name another folder as repository"
+            )
 
     def _is_believed(self, taken: Taken) -> bool:
         found, name = taken.snapshot, self.spec.name
@@ -279,6 +298,10 @@ class _Run:
         rows = (*self._events, self._observation)
         is_told = self.ports.tell(self.home, rows)
         self.record = replace(self.record, told=is_told)
+        self._save()
+
+    def _save(self) -> None:
+        """Remember what is known; a state folder that is full is no reason for no backup."""
         try:
             record.save(self.home, self.record)
         except StateError as error:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from holdfast.machine.backup.engine import Phase, Progress, Report
 from holdfast.machine.backup.excludes import is_excluded
 from holdfast.machine.backup.manifest import Entry, EntryKind, entry_of
+from holdfast.machine.backup.tree import GONE
 
 _TOLD_EVERY = 1000
 
@@ -47,14 +48,11 @@ def scan(project: str, exclude: Sequence[str], leave_out: str, report: Report) -
 def _names_in(project: str, folder: str, found: Scan) -> list[str]:
     try:
         names = sorted(os.listdir(os.path.join(project, folder)))
-    except FileNotFoundError:
+    except OSError as error:
         if not folder:
             raise
-        return []
-    except OSError:
-        if not folder:
-            raise
-        found.unread.append(folder)
+        if error.errno not in GONE:
+            found.unread.append(folder)
         return []
     return [f"{folder}/{name}" if folder else name for name in names]
 
@@ -64,9 +62,8 @@ def _look(project: str, path: str, found: Scan) -> Entry | None:
     try:
         status = os.lstat(whole)
         target = os.readlink(whole) if os.path.islink(whole) else ""
-    except FileNotFoundError:
-        return None
-    except OSError:
-        found.unread.append(path)
+    except OSError as error:
+        if error.errno not in GONE:
+            found.unread.append(path)
         return None
     return entry_of(path, status, target)

@@ -1,12 +1,13 @@
 """The files of a snapshot and of a restore: made under names nobody looks at, whole on disk before they count."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from holdfast.machine.backup.manifest import Entry, EntryKind
@@ -29,6 +30,9 @@ _MAKE = (
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_BINARY", 0)
 )
+
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""What the system says of a path that went away meanwhile, or became a link or something below a file."""
 
 Tick = Callable[[int], None]
 """Takes the bytes just read."""
@@ -55,14 +59,11 @@ def read_through(source: str, target: str | None, tick: Tick) -> Copied:
         if not stat.S_ISREG(before.st_mode):
             raise FileNotFoundError(2, "it is no file any more", source)
         if target is None:
-            sha256, size = _pump(fd, None, tick)
+            sha256, size = _pump(_chunks(fd, source), tick)
         else:
             out = os.open(target, _MAKE, 0o600)
             try:
-                sha256, size = _pump(fd, out, tick)
-            except OSError as error:
-                error.filename = error.filename or target
-                raise
+                sha256, size = _pump(_stored(_chunks(fd, source), out, target), tick)
             finally:
                 os.close(out)
         after = os.fstat(fd)
@@ -76,22 +77,39 @@ def _marks(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _pump(fd: int, out: int | None, tick: Tick) -> tuple[str, int]:
+def _pump(chunks: Iterable[bytes], tick: Tick) -> tuple[str, int]:
     found = hashlib.sha256()
     size = 0
-    while chunk := os.read(fd, CHUNK):
+    for chunk in chunks:
         found.update(chunk)
         size += len(chunk)
-        if out is not None:
-            _write_all(out, chunk)
         tick(len(chunk))
     return found.hexdigest(), size
 
 
-def _write_all(out: int, chunk: bytes) -> None:
-    rest = memoryview(chunk)
-    while rest:
-        rest = rest[os.write(out, rest) :]
+def _chunks(fd: int, source: str) -> Iterator[bytes]:
+    with _named(source):
+        while chunk := os.read(fd, CHUNK):
+            yield chunk
+
+
+def _stored(chunks: Iterable[bytes], out: int, target: str) -> Iterator[bytes]:
+    for chunk in chunks:
+        rest = memoryview(chunk)
+        with _named(target):
+            while rest:
+                rest = rest[os.write(out, rest) :]
+        yield chunk
+
+
+@contextlib.contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Say which file the system refused: a bad sector of the project is no fault of the repository."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
 
 
 def keep(path: str, mtime_ns: int) -> None:

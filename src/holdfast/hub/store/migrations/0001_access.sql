@@ -11,15 +11,15 @@ CREATE TABLE tokens (
     kind TEXT NOT NULL,
     hash TEXT NOT NULL UNIQUE,
     scopes TEXT NOT NULL,
-    made_at REAL NOT NULL,
-    expires_at REAL,
-    revoked_at REAL
+    made_at DOUBLE PRECISION NOT NULL,
+    expires_at DOUBLE PRECISION,
+    revoked_at DOUBLE PRECISION
 );
 CREATE INDEX tokens_session ON tokens (expires_at) WHERE kind = 'session';
 
 CREATE TABLE logins (
     hash TEXT PRIMARY KEY,
     scopes TEXT NOT NULL,
-    expires_at REAL NOT NULL
+    expires_at DOUBLE PRECISION NOT NULL
 );
 CREATE INDEX logins_expiry ON logins (expires_at);

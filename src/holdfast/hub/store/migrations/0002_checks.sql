@@ -10,8 +10,8 @@ CREATE TABLE checks (
     alert TEXT NOT NULL,
     severity TEXT NOT NULL,
     confirmed TEXT NOT NULL,
-    look_at REAL,
-    probe_at REAL,
+    look_at DOUBLE PRECISION,
+    probe_at DOUBLE PRECISION,
     paused INTEGER NOT NULL,
     pings INTEGER NOT NULL
 );
@@ -23,7 +23,7 @@ CREATE INDEX checks_bad ON checks (name) WHERE confirmed <> 'ok';
 CREATE TABLE pings (
     check_id INTEGER NOT NULL REFERENCES checks (id) ON DELETE CASCADE,
     number INTEGER NOT NULL,
-    at REAL NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
     signal TEXT NOT NULL,
     exit_code INTEGER,
     run TEXT NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE events (
     seq INTEGER PRIMARY KEY,
     machine TEXT NOT NULL,
     id INTEGER NOT NULL,
-    at REAL NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
     kind TEXT NOT NULL,
     subject TEXT NOT NULL,
     facts TEXT NOT NULL,
@@ -49,7 +49,7 @@ CREATE INDEX events_subject ON events (subject, seq);
 -- What the hub has to tell the journal; the newest row stays, so that no id is given twice.
 CREATE TABLE hub_events (
     id INTEGER PRIMARY KEY,
-    at REAL NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
     kind TEXT NOT NULL,
     subject TEXT NOT NULL,
     facts TEXT NOT NULL

@@ -2,8 +2,8 @@ CREATE TABLE incidents (
     check_name TEXT NOT NULL,
     number INTEGER NOT NULL,
     severity TEXT NOT NULL,
-    opened_at REAL NOT NULL,
-    closed_at REAL,
+    opened_at DOUBLE PRECISION NOT NULL,
+    closed_at DOUBLE PRECISION,
     acknowledged_by TEXT,
     muted INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (check_name, number)
@@ -14,8 +14,8 @@ CREATE INDEX incidents_open ON incidents (check_name) WHERE closed_at IS NULL;
 CREATE TABLE silences (
     id INTEGER PRIMARY KEY,
     pattern TEXT NOT NULL,
-    starts_at REAL NOT NULL,
-    ends_at REAL NOT NULL,
+    starts_at DOUBLE PRECISION NOT NULL,
+    ends_at DOUBLE PRECISION NOT NULL,
     author TEXT NOT NULL,
     note TEXT NOT NULL DEFAULT '',
     maintenance INTEGER NOT NULL DEFAULT 0

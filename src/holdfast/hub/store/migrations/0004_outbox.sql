@@ -7,7 +7,7 @@ CREATE TABLE intents (
     incident INTEGER NOT NULL,
     kind TEXT NOT NULL,
     severity TEXT NOT NULL,
-    at REAL NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
     facts TEXT NOT NULL,
     batch TEXT,
     dropped INTEGER NOT NULL
@@ -27,10 +27,10 @@ CREATE TABLE batches (
     state TEXT NOT NULL,
     attempt INTEGER NOT NULL,
     owner TEXT NOT NULL,
-    lease_until REAL,
-    next_try_at REAL NOT NULL,
-    created_at REAL NOT NULL,
-    updated_at REAL NOT NULL,
+    lease_until DOUBLE PRECISION,
+    next_try_at DOUBLE PRECISION NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    updated_at DOUBLE PRECISION NOT NULL,
     last_error TEXT NOT NULL
 );
 CREATE INDEX batches_undelivered ON batches (channel, id) WHERE state IN ('pending', 'sending');
@@ -40,6 +40,6 @@ CREATE INDEX batches_ended ON batches (updated_at) WHERE state NOT IN ('pending'
 CREATE TABLE channels (
     name TEXT PRIMARY KEY,
     broken TEXT NOT NULL,
-    failing_at REAL,
-    delivered_at REAL
+    failing_at DOUBLE PRECISION,
+    delivered_at DOUBLE PRECISION
 );
