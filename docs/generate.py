@@ -14,9 +14,15 @@ from holdfast import errors, statefile
 from holdfast.cli.commands import COMMANDS
 from holdfast.cli.parser import EXIT_CODES, build
 from holdfast.config.schema import json_schema
+from holdfast.model.alert import Telling
+from holdfast.model.check import CheckKind, Origin, Severity, Signal
+from holdfast.model.job import Result, Trigger
 from holdfast.model.kinds import KINDS
+from holdfast.model.message import Delivery, Travel
+from holdfast.model.notice import TITLES
 from holdfast.model.service import Actual, Desired, Health, Reason, Wait
 from holdfast.rules.supervise import TABLE
+from holdfast.rules.wording import CAUSES
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by `make docs` from the code; edits here are lost. -->\n\n"
@@ -130,24 +136,38 @@ def _cell(text: str) -> str:
 def events() -> str:
     """Return the page of all kinds of events."""
     rows = "\n".join(f"| `{kind}` | {meaning} |" for kind, meaning in sorted(KINDS.items()))
+    titles = "\n".join(
+        f"| `{kind}` | {title.format(subject='NAME')} |" for kind, title in sorted(TITLES.items())
+    )
     return (
         f"# Events\n\n{NOTE}`holdfast events` shows them; `journal/*.jsonl` holds one object a line: `id` (unique and ordered per machine), `at`, "
-        f"`kind`, `subject`, and facts. `severity` stands on those a person should hear of.\n\n| kind | meaning |\n|---|---|\n{rows}\n"
+        f"`kind`, `subject`, and facts. `severity` stands on those a person should hear of.\n\n| kind | meaning |\n|---|---|\n{rows}\n\n"
+        f"## Told to people\n\nBeside the incidents of checks these are told whenever they happen, whatever the cooldown, as notices of the machine (`kind` `meta`). "
+        f"The failure of a job is told by its check where it has one.\n\n| event | title |\n| --- | --- |\n{titles}\n"
     )
 
 
 def states() -> str:
-    """Return the page of the service table: states, words and the rule of each cell."""
-    words = "\n".join(
-        f"| {title} | {' '.join(f'`{member.value}`' for member in kind)} |"
-        for title, kind in (
-            ("desired", Desired),
-            ("state", Actual),
-            ("health", Health),
-            ("restart reasons", Reason),
-            ("waits", Wait),
-        )
+    """Return the page of states and their words, with the table of a service: the rule of each cell."""
+    words = _words(
+        ("desired", Desired),
+        ("state", Actual),
+        ("health", Health),
+        ("restart reasons", Reason),
+        ("waits", Wait),
     )
+    told = _words(
+        ("severity", Severity),
+        ("kind of a check", CheckKind),
+        ("who made a check", Origin),
+        ("what a ping says", Signal),
+        ("kind of a message", Telling),
+        ("how far a message has come", Travel),
+        ("delivery a channel prefers", Delivery),
+        ("what began a run of a job", Trigger),
+        ("what it came to", Result),
+    )
+    causes = "\n".join(f"| `{cause}` | {said} |" for cause, said in CAUSES.items())
     cells = "\n".join(
         f"| `{actual.value}` | {event.__name__} | {_first_line(rule)} |"
         for (actual, event), rule in sorted(
@@ -155,11 +175,26 @@ def states() -> str:
         )
     )
     return (
-        f"# States of a service\n\n{NOTE}Three facts are kept apart: what is wanted (`desired`), what is the case (`state`), how well it goes (`health`).\n\n"
-        f"| fact | words |\n|---|---|\n{words}\n\n{DIAGRAM}\n## The table\n\nWhat is not in the table changes nothing.\n\n"
+        f"# States\n\n{NOTE}## Checks, messages, jobs\n\n| fact | words |\n|---|---|\n{told}\n\n{TOLD_APART}\n"
+        f"| `cause` | in a message |\n|---|---|\n{causes}\n\n"
+        f"## A service\n\nThree facts are kept apart: what is wanted (`desired`), what is the case (`state`), how well it goes (`health`).\n\n"
+        f"| fact | words |\n|---|---|\n{words}\n\n{DIAGRAM}\n### The table\n\nWhat is not in the table changes nothing.\n\n"
         f"| in state | when | then |\n|---|---|---|\n{cells}\n"
     )
 
+
+def _words(*kinds: tuple[str, type[enum.Enum]]) -> str:
+    return "\n".join(
+        f"| {title} | {' '.join(f'`{member.value}`' for member in kind)} |"
+        for title, kind in kinds
+    )
+
+
+TOLD_APART = """Of a check `severity` is what a look finds now, `confirmed` what counts ([how](../explain/alerting.md)). A message is `pending` until a channel is tried, and again after a try that may
+be repeated, `sending` while it is, and ends `delivered`, `dead` (refused, or not taken for three days) or `superseded` (a newer one took its place before anybody had it).
+
+`cause` sorts what a look finds:
+"""
 
 DIAGRAM = """```mermaid
 stateDiagram-v2

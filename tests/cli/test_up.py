@@ -1,5 +1,6 @@
 """`holdfast up` with a real supervisor: steps, outcome, exit code."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -254,3 +255,35 @@ def test_on_a_terminal_the_services_that_are_there_are_counted(
     with up._Progress(is_wanted=False) as progress:
         progress.seen({})
     assert capsys.readouterr().out == ""
+
+
+def test_a_hub_whose_address_is_taken_says_so_where_the_order_was_given(
+    run: "Run", write: Callable[[str], None]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        write(f'[hub]\nlisten = "127.0.0.1:{port}"\n' + service("a"))
+
+        done = run("up")
+
+    assert done.code == 1
+    assert f"the hub cannot listen on 127.0.0.1:{port}: Address already in use" in done.out
+    assert rows(run)["a"]["state"] == "running"
+    assert rows(run)["hub"]["builtin"] is True
+    assert run("health", "--score").out == "100\n"
+
+
+def test_what_holdfast_runs_for_itself_is_meant_by_no_pattern(
+    run: "Run", write: Callable[[str], None]
+) -> None:
+    write('[hub]\nlisten = "127.0.0.1:0"\n' + service("a"))
+
+    assert "1 started" in run("up").out
+    before = rows(run)["hub"]["pid"]
+    assert run("stop", "--all").code == run("restart", "*").code == 0
+    assert rows(run)["hub"]["pid"] == before
+
+    assert run("restart", "hub").code == 0
+    assert rows(run)["hub"]["pid"] not in (None, before)
+    assert run("up", "--no-hub").code == 0
+    assert set(rows(run)) == {"a"}

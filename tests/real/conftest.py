@@ -66,6 +66,12 @@ class Sink:
             assert found, f"it never came; arrived: {[each.body for each in self.arrivals]}"
             return found
 
+    def await_next(self, within: float) -> bool:
+        """Wait until something arrives, as long as this; tell whether it did."""
+        with self._news:
+            count = len(self.arrivals)
+            return self._news.wait_for(lambda: len(self.arrivals) > count, within)
+
     def close(self) -> None:
         """Take no more."""
         self._server.shutdown()

@@ -50,7 +50,7 @@ BASE = """
     critical_group_wait = "50ms"
 
     [notify.broken-command]
-    command = ["false"]
+    command = ["{python}", "-c", "raise SystemExit(1)"]
     [notify.broken-address]
     url = "webhook+http://127.0.0.1:1/"
     [notify.lines]
@@ -87,7 +87,7 @@ class Backups:
     def begin(self) -> None:
         """Bring the machine up with the project in its configuration."""
         text = BASE + NOTES
-        self.machine.config(text.format(root=self.machine.root, engine=self.engine))
+        self.machine.config(text.format(root=self.machine.root, engine=self.engine, python=sys.executable))
         self.machine.up()
 
     def run(self, *, code: int = 0) -> str:
@@ -209,7 +209,7 @@ def backups(machine: "Machine", engine: str) -> Backups:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_one_command_has_a_project_backed_up_on_change_and_by_schedule(backups: Backups) -> None:
     machine = backups.machine
-    machine.config(BASE.format(root=machine.root))
+    machine.config(BASE.format(root=machine.root, python=sys.executable))
     machine.up()
     words = ["--repository", str(backups.repository), "--schedule", "@daily"]
     said = machine.holdfast("backup", "add", "notes", str(backups.project), *words).stdout
@@ -266,7 +266,7 @@ def test_a_killed_backup_makes_nothing_fresher_and_the_next_one_heals(backups: B
         machine.kill(pid)
     assert backups.await_check("warning", "failed") == good
     assert [row["valid"] for row in backups.snapshots()] == [True]
-    machine.await_(lambda: any("WARNING: 1 failed: notes" in title for title in backups.told()))
+    machine.await_(lambda: any("WARNING: 1 check failed: notes" in title for title in backups.told()))
     assert machine.living("notes") == []
     assert backups.restored()[b"/a"][0] == b"alpha"
 
@@ -298,7 +298,7 @@ def test_what_is_no_success_makes_nothing_fresher(backups: Backups) -> None:
     good = backups.await_check("ok", "")
 
     with away(project):
-        assert "is not there" in backups.run(code=1)
+        assert "was expected to be" in backups.run(code=1)
         assert backups.await_check("critical", "missing") == good
         project.mkdir()
         assert "empty" in backups.run(code=1) or backups.engine == "copy"

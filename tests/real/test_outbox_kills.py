@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 KILLS = int(os.environ.get("HOLDFAST_KILLS", "200"))
 SEED = int(os.environ.get("HOLDFAST_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 
+AT_ARRIVAL = 0.4
+"""Share of the kills that come while a message is in the air, where a repeat is possible."""
+
 NAMES = tuple(f"check-{number}" for number in range(12))
 
 HUBS = """
@@ -167,7 +170,10 @@ def test_a_hub_killed_at_any_instant_loses_no_message_and_repeats_only_the_same(
         for name in chance.sample(NAMES, chance.randint(0, 3)):
             hubs.ping(name, "success" if name in bad else "fail")
             bad ^= {name}
-        sleep(chance.random() * 0.35)
+        if chance.random() < AT_ARRIVAL:
+            sink.await_next(within=0.5)  # killed between sending and noting that it was sent
+        else:
+            sleep(chance.random() * 0.3)
         hubs.kill()
         hubs.begin()
     for name in sorted(bad):
@@ -178,7 +184,6 @@ def test_a_hub_killed_at_any_instant_loses_no_message_and_repeats_only_the_same(
     _assert_each_incident_ended_for_those_who_heard_of_it(incidents, sink)
     repeats = len(sink.arrivals) - len({each.key for each in sink.arrivals})
     print(f"{len(messages)} messages, {repeats} repeats, {len(incidents)} incidents")
-    assert len(incidents) >= KILLS / 4
 
 
 def _closed(hubs: Hubs) -> Any:

@@ -30,6 +30,7 @@ def test_a_telling_goes_where_severity_and_name_pass() -> None:
         ("job", tell(channels=("boss",)), [], ["boss"]),
         ("job", tell(to_told=True), ["boss", "gone"], ["boss"]),
         ("job", tell(to_told=True), [], []),
+        ("job", tell(to_told=True), ["gone"], ["all"]),
     ]
     for check, telling, told, wanted in cases:
         assert names(routing.receivers(CHANNELS, check, telling, told)) == wanted

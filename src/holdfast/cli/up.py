@@ -1,6 +1,7 @@
 """`holdfast up`: read the configuration, start what is not running, verify, and say where to look."""
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -25,6 +26,9 @@ PATIENCE = 15.0
 
 DEGRADED = "degraded"
 """The verdict on a service that runs, as one does whose lease is suspended after its notify socket was lost."""
+
+LAST_WORDS = 2_000
+"""Bytes of a log in which its last line is sought."""
 
 LISTED = 10
 """Services named in one message."""
@@ -172,12 +176,22 @@ def _start_services(wanted: "Settings", options: argparse.Namespace) -> str:
     failed = [row for row in rows if row["result"] == "failed"]
     if failed:
         raise HoldfastError(
-            _listed([f"{row['name']}: {row['state']}: {row['why']}" for row in failed], "\n")
+            _listed([f"{row['name']}: {row['state']}: {_why(row)}" for row in failed], "\n")
         )
     rows = [row for row in rows if row["name"] not in RESERVED_NAMES]
     started = sum(row["result"] == "started" for row in rows)
     known = sum(row["result"] == "already_running" for row in rows)
     return f"{started} started" + (f", {known} already running" if known else "")
+
+
+def _why(row: dict[str, Any]) -> str:
+    """Return why a service is not there; a part of Holdfast has said so itself, in the last line of its log."""
+    why = str(row["why"])
+    if row["name"] in RESERVED_NAMES:
+        with contextlib.suppress(OSError, IndexError):
+            lines = reach.home().log(row["name"]).read_bytes()[-LAST_WORDS:].splitlines()
+            return f"{why}: {lines[-1].decode('utf-8', 'replace')}"
+    return why
 
 
 def message(wanted: "Settings", *, hub: bool) -> dict[str, Any]:

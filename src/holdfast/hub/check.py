@@ -1,5 +1,6 @@
 """One check as it stands in the database, and the ways it is found there and saved."""
 
+import functools
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,9 +19,11 @@ CLEAN = AlertState()
 PROBE_EVERY = 60.0
 """Seconds between two probes of a check that names no period."""
 
+SPECS_KEPT = 20_000
+"""Descriptions that are kept as they were read, at most."""
+
 _CLEAN_TEXT = "{}"
 _encode = msgspec.json.Encoder().encode
-_spec = msgspec.json.Decoder(CheckSpec).decode
 _evidence = msgspec.json.Decoder(Evidence).decode
 _alert = msgspec.json.Decoder(AlertState).decode
 
@@ -55,13 +58,19 @@ def new_uuid() -> str:
     return str(uuid.uuid4())
 
 
+@functools.lru_cache(maxsize=SPECS_KEPT)
+def spec_of(text: str) -> CheckSpec:
+    """Read a description, which hardly ever changes, once."""
+    return msgspec.json.decode(text, type=CheckSpec)
+
+
 def from_row(row: Row) -> Check:
     """Return the check that a row describes."""
     alert = row["alert"]
     return Check(
         id=row["id"],
         uuid=row["uuid"],
-        spec=_spec(row["spec"]),
+        spec=spec_of(row["spec"]),
         evidence=_evidence(row["evidence"]),
         alert=CLEAN if alert == _CLEAN_TEXT else _alert(alert),
         severity=Severity(row["severity"]),
@@ -75,7 +84,7 @@ def from_row(row: Row) -> Check:
 def to_row(check: Check) -> dict[str, object]:
     """Return the parameters of the statements that insert and save a check."""
     return {
-        **alert_row(check),
+        **alert_row(check.id, check.alert, check.severity, check.look_at),
         "name": check.name,
         "uuid": check.uuid,
         "kind": check.spec.kind.value,
@@ -88,15 +97,16 @@ def to_row(check: Check) -> dict[str, object]:
     }
 
 
-def alert_row(check: Check) -> dict[str, object]:
+def alert_row(
+    id_: int, alert: AlertState, severity: Severity, look_at: float | None
+) -> dict[str, object]:
     """Return the parameters of `checks.save_alert`: only what a sweep changes."""
-    alert = check.alert
     return {
-        "id": check.id,
+        "id": id_,
         "alert": _CLEAN_TEXT if alert is CLEAN else _encode(alert).decode(),
-        "severity": check.severity.value,
+        "severity": severity.value,
         "confirmed": alert.confirmed.value,
-        "look_at": check.look_at,
+        "look_at": look_at,
     }
 
 
@@ -141,11 +151,6 @@ def insert(tx: Tx, check: Check) -> Check:
 def save(tx: Tx, check: Check) -> None:
     """Write all that can change of a check."""
     tx.run("checks.save", **to_row(check))
-
-
-def save_alerts(tx: Tx, checks: Iterable[Check]) -> None:
-    """Write what a sweep changes: alerting, severity and the next look."""
-    tx.many("checks.save_alert", map(alert_row, checks))
 
 
 def judged(check: Check, policy: AlertPolicy, now: Now) -> tuple[Check, Look]:

@@ -1,8 +1,8 @@
 """Look at the checks that are due, decide whether somebody is told, and save both in one transaction."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf, nextafter
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -19,7 +19,7 @@ from holdfast.model.alert import (
     Note,
     Tell,
 )
-from holdfast.model.check import CheckSpec, Evidence, Look, Severity
+from holdfast.model.check import Evidence, Look, Severity
 from holdfast.model.hub import HubSettings
 from holdfast.model.service import Now
 from holdfast.rules import alerting, freshness, routing, ticking
@@ -43,6 +43,7 @@ _MEMORY = "sweep"
 T = TypeVar("T")
 
 _evidence = msgspec.json.Decoder(Evidence).decode
+_alert = msgspec.json.Decoder(AlertState).decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,6 @@ def sweep(tx: Tx, settings: HubSettings, now: Now, tick: Tick) -> Swept:
     if not found.looked:
         _remember(tx, memory)
         return Swept(looked=0, changed=0, next_at=_next_at(tx, settings, now))
-    tx.many("alerts.rest", found.resting)
     around = surroundings(tx, settings, found.busy, now, settling=memory.settling_left > 0)
     decided, memory = _decided(tx, settings, found.busy, around, memory)
     _save(tx, settings, decided, now)
@@ -168,45 +168,49 @@ def _remember(tx: Tx, memory: _Memory) -> None:
 
 
 class _Found(NamedTuple):
-    """The checks that are due: rows for those with nothing to decide, and the others with what the look found."""
+    """How many checks were looked at, and those of them about which there is something to decide."""
 
-    resting: list[dict[str, object]]
+    looked: int
     busy: list[tuple[Check, Look]]
-
-    @property
-    def looked(self) -> int:
-        return len(self.resting) + len(self.busy)
 
 
 def _looked(tx: Tx, settings: HubSettings, now: Now) -> _Found:
-    found = _Found([], [])
+    """Look at what is due: first at what was well, by numbers alone, then in full at what is left."""
+    well = _still_well(tx, settings, now)
+    tx.many("alerts.put_off", well)
+    resting: list[dict[str, object]] = []
+    busy: list[tuple[Check, Look]] = []
     for row in tx.all("checks.due", now=now.wall, limit=MOST):
-        seen = _readable(tx, row, now, lambda row: _look(row, settings, now))
-        if seen is None:
-            continue
-        each, look = seen
+        each = _readable(tx, row, now, check.from_row)
         if each is None:
-            found.resting.append({"id": row["id"], "look_at": _not_now(look.next_at, now)})
+            continue
+        look = freshness.look(each.spec, settings.policy, each.evidence, now.wall)
+        if look.severity is Severity.OK and alerting.is_calm(each.alert):
+            resting.append({"id": each.id, "look_at": _not_now(look.next_at, now)})
         else:
-            found.busy.append((each, look))
+            busy.append((each, look))
+    tx.many("alerts.rest", resting)
+    return _Found(len(well) + len(resting) + len(busy), busy)
+
+
+def _still_well(tx: Tx, settings: HubSettings, now: Now) -> list[dict[str, object]]:
+    """Return when to look again at what was well and is: most that are due are, and need nothing but that."""
+    found: list[dict[str, object]] = []
+    for row in tx.all("sweep.well_due", now=now.wall, limit=MOST):
+        until = _readable(tx, row, now, lambda row: _well_until(row, settings, now))
+        if until is not None:
+            next_at = None if until == inf else nextafter(until, inf)
+            found.append({"id": row["id"], "look_at": _not_now(next_at, now)})
     return found
 
 
-def _look(row: Row, settings: HubSettings, now: Now) -> tuple[Check | None, Look]:
-    """Return what a look finds, and the check unless there is nothing to decide: most that are due are well."""
+def _well_until(row: Row, settings: HubSettings, now: Now) -> float | None:
+    """Return the last moment at which a check stays well; None when there may be something to decide."""
+    alert = row["alert"]
+    if alert != NEVER_BAD and not alerting.is_calm(_alert(alert)):
+        return None
     evidence = _evidence(row["evidence"])
-    look = freshness.look(_spec_of(row["spec"]), settings.policy, evidence, now.wall)
-    is_well = look.severity is Severity.OK
-    if is_well and row["alert"] == NEVER_BAD:
-        return None, look
-    each = check.from_row(row)
-    return None if is_well and alerting.is_calm(each.alert) else each, look
-
-
-@functools.lru_cache(maxsize=MOST)
-def _spec_of(text: str) -> CheckSpec:
-    """Read a description, which hardly ever changes, once."""
-    return msgspec.json.decode(text, type=CheckSpec)
+    return freshness.well_until(check.spec_of(row["spec"]), settings.policy, evidence, now.wall)
 
 
 def _readable(tx: Tx, row: Row, now: Now, read: Callable[[Row], T]) -> T | None:
@@ -264,25 +268,18 @@ def _storm_began_at(newest: float | None, now: float, every: float) -> float | N
 def _save(tx: Tx, settings: HubSettings, decided: Sequence[_Decided], now: Now) -> None:
     channels = routing.channels_of(settings)
     notes: list[tuple[str, Note]] = []
-    saved: list[Check] = []
+    rows: list[dict[str, object]] = []
     for each in decided:
-        next_at = alerting.next_evaluation(
-            settings.policy, each.check.spec, each.after, each.look, now.wall
-        )
-        after = replace(
-            each.check,
-            alert=each.after,
-            severity=each.look.severity,
-            look_at=_not_now(next_at, now),
-        )
-        saved.append(after)
+        known, after, look = each.check, each.after, each.look
+        next_at = alerting.next_evaluation(settings.policy, known.spec, after, look, now.wall)
+        rows.append(check.alert_row(known.id, after, look.severity, _not_now(next_at, now)))
         _save_incident(tx, each, now)
         for effect in each.effects:
             if isinstance(effect, Note):
-                notes.append((after.name, effect))
+                notes.append((known.name, effect))
             elif isinstance(effect, Tell):
-                outbox.enqueue(tx, channels, after, effect, each.look, now)
-    check.save_alerts(tx, saved)
+                outbox.enqueue(tx, channels, replace(known, alert=after), effect, look, now)
+    tx.many("checks.save_alert", rows)
     events.note_all(tx, notes, now)
 
 

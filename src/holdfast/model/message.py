@@ -102,10 +102,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryLater:
-    """It may be taken later; `after` is the least wait the other side asked for."""
+    """It may be taken later; `after` is the least wait the other side asked for.
+
+    `may_have_arrived`: nobody knows whether it was taken, because the answer is missing.
+    """
 
     why: str
     after: float | None = None
+    may_have_arrived: bool = False
 
 
 Outcome: TypeAlias = Delivered | Refused | TryLater

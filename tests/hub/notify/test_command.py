@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from holdfast.hub.notify import command
@@ -38,7 +39,16 @@ def test_a_program_that_does_not_read_may_succeed(message: Message) -> None:
 def test_a_program_that_hangs_is_killed_with_all_it_started(message: Message) -> None:
     outcome = command.send(["sh", "-c", "sleep 1000 & sleep 1000"], message, 0.2)
 
-    assert outcome == TryLater(why="sh did not end within 0.2 s and was killed")
+    why = "sh did not end within 0.2 s and was killed"
+    assert outcome == TryLater(why=why, may_have_arrived=True)
+
+
+def test_a_message_of_any_length_reaches_a_program(message: Message) -> None:
+    names = tuple(f"check-{number}" for number in range(20_000))
+    long = replace(message, body="ü" * 200_000, title="\0" + "t" * 200_000, checks=names)
+    code = "import json,sys; sys.exit(len(json.load(sys.stdin)['checks']) != 20_000)"
+
+    assert command.send(python(code), long, 30.0) == Delivered()
 
 
 def test_a_program_that_is_not_there_is_refused(message: Message) -> None:

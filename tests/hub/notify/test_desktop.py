@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.hub.notify import desktop
+from holdfast.model.alert import Telling
 from holdfast.model.message import Delivered, Message, Refused, TryLater
 
 
@@ -50,6 +51,18 @@ def test_a_desktop_that_refuses_is_asked_again(
     (tmp_path / "notify-send").unlink()
     monkeypatch.setenv("PATH", str(tmp_path))
     assert desktop.send(message, 5.0) == Refused(why="no desktop: notify-send is not installed")
+
+
+def test_good_news_are_not_urgent_and_no_text_is_too_long_for_the_program(
+    message: Message,
+) -> None:
+    long = replace(message, kind=Telling.RESOLVE, title="\0t", body="&" * 500_000)
+
+    words = desktop.on_linux(long)
+
+    assert "--urgency=normal" in words
+    assert words[-2:] == ["t", "&amp;" * desktop.LONGEST]
+    assert desktop.on_macos(long)[-2:] == ["t", "&" * desktop.LONGEST]
 
 
 def test_on_macos_the_texts_are_never_a_part_of_the_script(message: Message) -> None:

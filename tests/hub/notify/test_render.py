@@ -8,7 +8,9 @@ def test_a_message_is_the_same_bytes_each_time(message: Message) -> None:
     first = render.payload(message)
 
     assert first == render.payload(message)
-    assert list(json.loads(first)) == ["key", "kind", "severity", "title", "body", "checks", "at"]
+    shown = json.loads(first)
+    assert list(shown) == ["key", "kind", "severity", "title", "body", "checks", "at"]
+    assert shown["at"] == "2026-01-01T12:00:00.500Z"
 
 
 def test_no_part_of_an_address_is_told() -> None:

@@ -41,7 +41,7 @@ def test_a_message_is_posted_as_json_with_its_key_and_signature(
         "title": message.title,
         "body": message.body,
         "checks": ["a"],
-        "at": message.at,
+        "at": "2026-01-01T12:00:00.500Z",
     }
 
 
@@ -91,13 +91,16 @@ def test_nothing_of_an_address_but_its_host_is_told(message: Message) -> None:
 
     assert isinstance(outcome, TryLater)
     assert host in outcome.why
+    assert not outcome.may_have_arrived
     assert not any(part in outcome.why for part in ("T0KEN", "S3CRET", "passw0rd"))
 
 
 def test_a_server_that_does_not_answer_costs_its_timeout(message: Message) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        assert isinstance(posted(url, message, timeout=0.1), TryLater)
+        outcome = posted(url, message, timeout=0.1)
+        assert isinstance(outcome, TryLater)
+        assert outcome.may_have_arrived
 
 
 def test_a_key_that_cannot_be_read_is_refused(sink: Any, message: Message, tmp_path: Path) -> None:

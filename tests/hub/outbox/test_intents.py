@@ -82,6 +82,34 @@ def test_open_and_resolve_merge_while_a_channel_is_away_and_others_travel_anew(p
     assert "notification.superseded" in box.events()
 
 
+def test_what_may_have_arrived_comes_again_under_its_key_and_the_resolve_follows(
+    post: Any,
+) -> None:
+    for how in ("the hub died", "no answer"):
+        box = post("phone")
+        box.tell("a")
+        box.tell("b")
+        box.later(30)
+        box.batch()
+        first = box.claim("phone")
+        if how == "no answer":
+            box.mark(TryLater(why=how, may_have_arrived=True))
+            box.later(60)
+            box.claim("phone")
+            box.mark(TryLater(why="away"))
+        else:
+            outbox.release(box.tx, "me/", box.now)
+        box.later(600)
+        box.tell("a", RESOLVE)
+        box.later(5)
+        box.batch()
+
+        again, resolve = box.arrived("phone")
+
+        assert again == first
+        assert resolve.title == "RESOLVED: 1 check ok again: a"
+
+
 def test_a_message_under_way_is_followed_by_its_resolve(post: Any) -> None:
     box = post("phone")
     box.tell("a")

@@ -42,7 +42,8 @@ def send(channel: Channel, message: Message, clock: Clock) -> Outcome:
     try:
         return way(channel, url, message, clock)
     except Exception as error:  # noqa: BLE001 - one channel that fails in a new way must not stop the others
-        return TryLater(why=reason(f"{type(error).__name__}: {error}", url))
+        why = reason(f"{type(error).__name__}: {error}", url)
+        return TryLater(why=why, may_have_arrived=True)
 
 
 def _address(channel: Channel) -> str:

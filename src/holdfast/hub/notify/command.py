@@ -11,6 +11,9 @@ from typing import IO
 from holdfast.hub.notify.render import payload, reason
 from holdfast.model.message import Delivered, Message, Outcome, Refused, TryLater
 
+LONGEST_VARIABLE = 30_000
+"""Bytes of one variable; Linux refuses to start a program with one beyond 131,072, Windows beyond 32,767 characters."""
+
 
 def send(words: Sequence[str], message: Message, timeout: float) -> Outcome:
     """Run a program; exit code 0 means that it told somebody. It is killed after `timeout` seconds."""
@@ -24,7 +27,8 @@ def send(words: Sequence[str], message: Message, timeout: float) -> Outcome:
         if code == 0:
             return Delivered()
         if code is None:
-            return TryLater(why=f"{words[0]} did not end within {timeout:g} s and was killed")
+            why = f"{words[0]} did not end within {timeout:g} s and was killed"
+            return TryLater(why=why, may_have_arrived=True)
         return TryLater(why=reason(f"{words[0]} ended with {code}: {_last_line(said)}"))
 
 
@@ -56,7 +60,12 @@ def _variables(message: Message) -> dict[str, str]:
         "BODY": message.body,
         "CHECKS": ",".join(message.checks),
     }
-    return {f"HOLDFAST_{name}": text.replace("\0", "") for name, text in parts.items()}
+    return {f"HOLDFAST_{name}": _short(text) for name, text in parts.items()}
+
+
+def _short(text: str) -> str:
+    """Return a text that a program can be given in its environment; the whole stands on its standard input."""
+    return text.replace("\0", "").encode(errors="replace")[:LONGEST_VARIABLE].decode(errors="ignore")
 
 
 def _kill(program: "subprocess.Popen[bytes]") -> None:

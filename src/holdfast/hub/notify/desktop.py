@@ -7,8 +7,12 @@ import sys
 from collections.abc import Mapping
 
 from holdfast.hub.notify.render import reason
+from holdfast.model.alert import Telling
 from holdfast.model.check import Severity
 from holdfast.model.message import Delivered, Message, Outcome, Refused, TryLater
+
+LONGEST = 4_000
+"""Characters of a title or a body; no desktop shows more."""
 
 _APPLE_SCRIPT = (
     "on run argv",
@@ -32,22 +36,29 @@ def send(message: Message, timeout: float) -> Outcome:
 
 def on_linux(message: Message) -> list[str]:
     """Return the words of `notify-send`; the body is escaped, for desktops read markup in it."""
-    urgency = "critical" if message.severity is Severity.CRITICAL else "normal"
-    body = html.escape(message.body, quote=False)
+    is_bad = message.severity is Severity.CRITICAL and message.kind is not Telling.RESOLVE
+    urgency = "critical" if is_bad else "normal"
+    title, body = _shown(message)
     return [
         "notify-send",
         "--app-name=Holdfast",
         f"--urgency={urgency}",
         "--",
-        message.title,
-        body,
+        title,
+        html.escape(body, quote=False),
     ]
 
 
 def on_macos(message: Message) -> list[str]:
     """Return the words of `osascript`; the texts are arguments, never a part of the script."""
     script = [word for line in _APPLE_SCRIPT for word in ("-e", line)]
-    return ["osascript", *script, "--", message.title, message.body]
+    return ["osascript", *script, "--", *_shown(message)]
+
+
+def _shown(message: Message) -> tuple[str, str]:
+    """Return as much of title and body as a screen has room for and a program can be started with."""
+    title, body = (text.replace("\0", "")[:LONGEST] for text in (message.title, message.body))
+    return title, body
 
 
 def has_session(environment: Mapping[str, str], user: int) -> bool:
@@ -69,7 +80,9 @@ def _run(words: list[str], timeout: float) -> Outcome:
     except FileNotFoundError:
         return Refused(why=f"no desktop: {words[0]} is not installed")
     except subprocess.TimeoutExpired:
-        return TryLater(why=f"{words[0]} did not end within {timeout:g} s")
+        return TryLater(
+            why=f"{words[0]} did not end within {timeout:g} s", may_have_arrived=True
+        )
     except OSError as error:
         return TryLater(why=f"{words[0]} cannot be executed: {error.strerror}")
     if ended.returncode == 0:

@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from holdfast.clock import utc_text
 from holdfast.model.message import Message
 
 HIDDEN = "***"
@@ -16,7 +17,7 @@ LONGEST_REASON = 500
 
 def payload(message: Message) -> bytes:
     """Return a message as one JSON object, the same bytes each time: what `notifications --json` shows."""
-    return msgspec.json.encode(message)
+    return msgspec.json.encode({**msgspec.to_builtins(message), "at": utc_text(message.at)})
 
 
 def reason(text: str, *secrets: str) -> str:

@@ -131,7 +131,7 @@ class Sender:
             async with asyncio.timeout(limit):
                 return await errand.run()
         except TimeoutError:
-            return TryLater(why=f"no answer within {limit:g} s")
+            return TryLater(why=f"no answer within {limit:g} s", may_have_arrived=True)
 
     def _is_hanging(self, name: str) -> bool:
         errand = self._errands.get(name)

@@ -45,7 +45,7 @@ def send(channel: Channel, url: str, message: Message, clock: Clock) -> Outcome:
         return Refused(why="its address is not a URL")
     except urllib3.exceptions.HTTPError as error:
         why = f"{host_of(address)} cannot be reached: {type(error).__name__}: {error}"
-        return TryLater(why=_without(address, why))
+        return TryLater(why=_without(address, why), may_have_arrived=not _never_sent(error))
     return _outcome(answer, host_of(address), clock.wall())
 
 
@@ -67,6 +67,13 @@ def _post(
         )
         answer.close()
         return answer
+
+
+def _never_sent(error: urllib3.exceptions.HTTPError) -> bool:
+    """Tell whether nobody was reached at all; a broken or late answer leaves open whether it was taken."""
+    return isinstance(
+        error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.SSLError
+    )
 
 
 def _outcome(answer: urllib3.BaseHTTPResponse, host: str, now: float) -> Outcome:

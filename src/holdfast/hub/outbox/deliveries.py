@@ -108,10 +108,10 @@ def mark(
             return _mark_delivered(tx, claimed, now)
         case Refused(why=why):
             return _bury(tx, settings, claimed, why, now, broken=why)
-        case TryLater(why=why, after=after):
+        case TryLater():
             if _is_hopeless(claimed, now):
-                return _bury(tx, settings, claimed, why, now)
-            return _mark_delayed(tx, claimed, why, after, now)
+                return _bury(tx, settings, claimed, outcome.why, now)
+            return _mark_delayed(tx, claimed, outcome, now)
 
 
 def bury_unreachable(tx: Tx, settings: HubSettings, now: Now) -> None:
@@ -160,17 +160,22 @@ def _mark_delivered(tx: Tx, claimed: Claimed, now: Now) -> Travel | None:
     return Travel.DELIVERED
 
 
-def _mark_delayed(
-    tx: Tx, claimed: Claimed, why: str, after: float | None, now: Now
-) -> Travel | None:
-    wait = sending.retry_after(claimed.attempt, now.draw, after)
-    next_at = now.wall + wait
-    if not tx.run("outbox.retry", **_mine(claimed), next_try_at=next_at, why=why, now=now.wall):
+def _mark_delayed(tx: Tx, claimed: Claimed, outcome: TryLater, now: Now) -> Travel | None:
+    wait = sending.retry_after(claimed.attempt, now.draw, outcome.after)
+    is_mine = tx.run(
+        "outbox.retry",
+        **_mine(claimed),
+        taken_back=int(not outcome.may_have_arrived),
+        next_try_at=now.wall + wait,
+        why=outcome.why,
+        now=now.wall,
+    )
+    if not is_mine:
         return None
     name, before = claimed.channel.name, _failing_since(tx, claimed)
     tx.run("outbox.channel_failed", name=name, broken="", now=now.wall)
     if before is None:  # told once for each time a channel is away, not for each try
-        facts = {**_facts(claimed.message), "why": why, "retry_s": wait}
+        facts = {**_facts(claimed.message), "why": outcome.why, "retry_s": wait}
         events.note(tx, "notification.delayed", name, facts, now=now)
     return Travel.PENDING
 

@@ -25,16 +25,17 @@ _decode = msgspec.json.Decoder(Intent).decode
 
 
 class _Known(NamedTuple):
-    """An intent of an incident, and how far it has come."""
+    """An intent of an incident, how far it has come, and in how many tries it may have arrived."""
 
     intent: Intent
     batch: str | None
     state: Travel | None
+    given: int
 
     @property
     def is_held(self) -> bool:
         """Tell whether nobody can have been given it by now."""
-        return self.state in (None, Travel.PENDING)
+        return self.batch is None or (self.state is Travel.PENDING and not self.given)
 
 
 def enqueue(
@@ -149,15 +150,21 @@ def decode(facts: str) -> Intent:
 def _of_incident(tx: Tx, check: Check) -> list[_Known]:
     rows = tx.all("outbox.of_incident", check_name=check.name, incident=check.alert.incident)
     return [
-        _Known(decode(row["facts"]), row["batch"], row["state"] and Travel(row["state"]))
+        _Known(
+            decode(row["facts"]),
+            row["batch"],
+            row["state"] and Travel(row["state"]),
+            row["given"] or 0,
+        )
         for row in rows
     ]
 
 
 def _take_back(tx: Tx, known: Sequence[_Known], kind: Telling, now: Now) -> None:
-    """Drop what a resolve or a newer reminder makes pointless, unless it is under way.
+    """Drop what a resolve or a newer reminder makes pointless, unless it is under way or may have arrived.
 
-    Others in the same message travel anew, in one of their own: a message that was rendered is never changed.
+    Others in the same message travel anew, in one of their own: a message that was rendered is never changed. One that may
+    have arrived comes again under its key, so that whoever got it already can tell.
     """
     pointless = {Telling.RESOLVE: PROBLEM, Telling.REMIND: {Telling.REMIND}}.get(kind, frozenset())
     dropped = [each for each in known if each.is_held and each.intent.kind in pointless]

@@ -8,7 +8,6 @@ from holdfast.errors import UsageError
 from holdfast.hub.access import Scope, Token
 from holdfast.hub.parts import Parts
 
-
 LONGEST_SPAN_S = 100 * 366 * 86_400.0
 """Seconds of the longest span that may be asked for."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_WITHIN = 20.0
 """Seconds the first line and the headers of a request may take."""
@@ -48,7 +48,7 @@ class Connection(HttpToolsProtocol):
             return
         if self._is_head and self._head_size > LARGEST_HEAD:
             self.send_400_response("The request line and headers are larger than 64 kB.")
-        elif self._patience is None and (self.cycle is None or self.cycle.response_complete):
+        elif self._patience is None and not self._is_answering():
             self._wait_for(HEAD_WITHIN)
 
     def on_message_begin(self) -> None:
@@ -66,6 +66,10 @@ class Connection(HttpToolsProtocol):
         self._stop_waiting()
         self._is_head, self._head_size = True, 0
         super().on_message_complete()
+
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        return cycle is not None and not cycle.response_complete
 
     def _wait_for(self, seconds: float) -> None:
         self._stop_waiting()

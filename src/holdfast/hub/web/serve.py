@@ -12,10 +12,10 @@ from starlette.types import ASGIApp
 from holdfast.errors import Refused
 from holdfast.model.hub import HubSettings
 
-if sys.platform == "win32":  # httptools is not to be had there
-    HTTP = "h11"
-else:
-    from holdfast.hub.web.connection import Connection as HTTP
+if sys.platform != "win32":  # where httptools is not to be had
+    from holdfast.hub.web.connection import Connection
+
+SPEAKS = "h11" if sys.platform == "win32" else Connection
 
 ENDS_WITHIN = 3
 """Seconds that requests under way have to end."""
@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=HTTP,
+                http=SPEAKS,
                 lifespan="off",
                 ws="none",
                 log_config=None,

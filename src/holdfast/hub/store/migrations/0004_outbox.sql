@@ -16,7 +16,7 @@ CREATE INDEX intents_loose ON intents (id) WHERE batch IS NULL AND dropped = 0;
 CREATE INDEX intents_incident ON intents (check_name, incident);
 CREATE INDEX intents_batch ON intents (batch);
 
--- `id` is the order in which a channel gets them.
+-- `id` is the order in which a channel gets them, `given` how many tries may have arrived.
 CREATE TABLE batches (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
@@ -26,6 +26,7 @@ CREATE TABLE batches (
     message TEXT NOT NULL,
     state TEXT NOT NULL,
     attempt INTEGER NOT NULL,
+    given INTEGER NOT NULL,
     owner TEXT NOT NULL,
     lease_until DOUBLE PRECISION,
     next_try_at DOUBLE PRECISION NOT NULL,

@@ -7,7 +7,7 @@ ON CONFLICT (key) DO NOTHING
 SELECT facts FROM intents WHERE batch IS NULL AND dropped = 0 ORDER BY id
 
 -- name: of_incident
-SELECT intents.facts, intents.batch, batches.state
+SELECT intents.facts, intents.batch, batches.state, batches.given
 FROM intents LEFT JOIN batches ON batches.key = intents.batch
 WHERE intents.check_name = :check_name AND intents.incident = :incident AND intents.dropped = 0
 ORDER BY intents.id
@@ -23,13 +23,13 @@ UPDATE intents SET batch = NULL WHERE batch = :batch AND dropped = 0
 
 -- name: add_batch
 INSERT INTO batches (
-    key, channel, kind, severity, message, state, attempt, owner, lease_until, next_try_at, created_at, updated_at, last_error
+    key, channel, kind, severity, message, state, attempt, given, owner, lease_until, next_try_at, created_at, updated_at, last_error
 ) VALUES (
-    :key, :channel, :kind, :severity, :message, 'pending', 0, '', NULL, :now, :now, :now, ''
+    :key, :channel, :kind, :severity, :message, 'pending', 0, 0, '', NULL, :now, :now, :now, ''
 )
 
 -- name: supersede
-UPDATE batches SET state = 'superseded', updated_at = :now WHERE key = :key AND state = 'pending'
+UPDATE batches SET state = 'superseded', updated_at = :now WHERE key = :key AND state = 'pending' AND given = 0
 
 -- name: heads
 SELECT channel, state, lease_until, next_try_at FROM batches
@@ -39,7 +39,8 @@ WHERE id IN (SELECT MIN(id) FROM batches WHERE state IN ('pending', 'sending') G
 SELECT * FROM batches WHERE channel = :channel AND state IN ('pending', 'sending') ORDER BY id LIMIT 1
 
 -- name: claim
-UPDATE batches SET state = :state, attempt = :attempt, owner = :owner, lease_until = :lease_until, updated_at = :now
+UPDATE batches SET state = :state, attempt = :attempt, given = given + 1, owner = :owner, lease_until = :lease_until,
+    updated_at = :now
 WHERE key = :key AND attempt = :attempt - 1 AND state IN ('pending', 'sending')
 
 -- name: deliver
@@ -47,7 +48,7 @@ UPDATE batches SET state = 'delivered', lease_until = NULL, updated_at = :now, l
 WHERE key = :key AND owner = :owner AND attempt = :attempt AND state IN ('sending', 'delivered')
 
 -- name: retry
-UPDATE batches SET state = 'pending', lease_until = NULL, next_try_at = :next_try_at, updated_at = :now, last_error = :why
+UPDATE batches SET state = 'pending', given = given - :taken_back, lease_until = NULL, next_try_at = :next_try_at, updated_at = :now, last_error = :why
 WHERE key = :key AND owner = :owner AND attempt = :attempt AND state = 'sending'
 
 -- name: bury
