@@ -264,10 +264,10 @@ def test_pings_and_runs_reach_their_check_also_while_no_hub_lives(machine: "Mach
 def test_no_ping_is_lost_while_the_hub_is_killed_again_and_again(machine: "Machine") -> None:
     machine.up()
     for number in range(4):
-        (hub,) = machine.copies("hub")
-        machine.kill(hub)
+        old = machine.pid("hub")
+        machine.kill(old)
         machine.holdfast("ping", "export", "log", "-m", f"ping {number}")
-        machine.await_(lambda old=hub: machine.row("hub")["pid"] not in (None, old))
+        machine.await_new_pid("hub", old)
         machine.await_state("hub", "running")
 
     def bodies() -> list[str]:
