@@ -1,19 +1,12 @@
-"""How long one sweep takes: 10,000 checks that are due, well and not, and 100,000 on file of which none is due.
+"""How long one sweep takes: 10,000 checks that are due, well and not, and 100,000 on file of which none is due."""
 
-Each figure is one transaction in SQLite on disk as the hub runs it, commit included, seen from the caller.
-Run `python benchmarks/hub_sweep.py`; `--json` prints rows for a program.
-"""
-
-import argparse
 import asyncio
-import json
-import statistics
-import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.table import draw, number, percentile
 from holdfast.clock import SystemClock
 from holdfast.hub import check
 from holdfast.hub.check import Check
@@ -30,8 +23,8 @@ from holdfast.rules.ticking import Tick
 
 START = 1_750_000_000.0
 HOUR = 3600.0
-ROUNDS = 5
 DUE, FILED = 10_000, 100_000
+HEADER = ("checks", "median ms", "best ms")
 
 SETTINGS = HubSettings(
     machine="bench",
@@ -42,13 +35,17 @@ SETTINGS = HubSettings(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """So many checks on file, of which a share is due and a share of those is stale."""
+    """So many checks on file, of which a share is due and a share of those is stale.
+
+    `warm` sweeps, `every` seconds apart on the hub's clock, go before those that are measured.
+    """
 
     name: str
     checks: int
     due: int
     stale_percent: float = 0.0
-    age: float = HOUR
+    every: float = 1.0
+    warm: int = 1
 
 
 CASES = (
@@ -56,48 +53,73 @@ CASES = (
     Case(name="10,000 due, 1 % stale and counting", checks=DUE, due=DUE, stale_percent=1),
     Case(name="10,000 due, 20 % stale and counting", checks=DUE, due=DUE, stale_percent=20),
     Case(name="10,000 due, all stale and counting", checks=DUE, due=DUE, stale_percent=100),
+    Case(
+        name="10,000 due, all stale, told and in cooldown",
+        checks=DUE,
+        due=DUE,
+        stale_percent=100,
+        every=150.0,
+        warm=8,
+    ),
     Case(name="100,000 on file, 100 due", checks=FILED, due=100),
     Case(name="100,000 on file, none due", checks=FILED, due=0),
 )
 
 
-def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--json", action="store_true")
-    rows = [_row(case) for case in CASES]
-    if options.parse_args().json:
-        print(json.dumps(rows))
-        return 0
-    for row in rows:
-        print(
-            f"{row['case']:40} median {row['median_ms']:8.2f} ms   best {row['best_ms']:8.2f} ms"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """What the sweeps of one case took, in seconds."""
+
+    case: Case
+    took: Sequence[float]
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row of the table."""
+        return (
+            self.case.name,
+            number(percentile(self.took, 50) * 1000),
+            number(min(self.took) * 1000),
         )
-    return 0
+
+    def as_json(self) -> dict[str, object]:
+        """Return the figures."""
+        return {
+            "case": self.case.name,
+            "median_ms": percentile(self.took, 50) * 1000,
+            "best_ms": min(self.took) * 1000,
+        }
 
 
-def _row(case: Case) -> dict[str, object]:
-    times = [asyncio.run(_measured(case)) * 1000 for _ in range(ROUNDS)]
-    return {
-        "case": case.name,
-        "median_ms": round(statistics.median(times), 2),
-        "best_ms": round(min(times), 2),
-    }
+def measure(folder: Path, *, quick: bool, tell: Callable[[str], None]) -> list[Lane]:
+    """Sweep each case several times over one database."""
+    rounds = 3 if quick else 15
+    lanes = []
+    for case in CASES:
+        tell(f"sweep: {case.name}")
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            took = asyncio.run(_measured(Path(own), case, rounds))
+        lanes.append(Lane(case=case, took=took))
+    return lanes
 
 
-async def _measured(case: Case) -> float:
-    clock = SystemClock()
-    with tempfile.TemporaryDirectory() as folder:
-        store = SqliteStore(Path(folder) / "hub.db", clock)
-        await store.open()
-        await store.write(lambda tx: _fill(tx, case))
-        await store.write(_at(START, _swept))
+def table(lanes: Sequence[Lane]) -> str:
+    """Draw the table."""
+    return draw("One sweep", HEADER, [lane.cells() for lane in lanes])
+
+
+async def _measured(folder: Path, case: Case, rounds: int) -> list[float]:
+    clock, took = SystemClock(), []
+    store = SqliteStore(folder / "hub.db", clock)
+    await store.open()
+    await store.write(lambda tx: _fill(tx, case))
+    for turn in range(case.warm + rounds):
         await store.write(lambda tx: _due_again(tx, case))
         began = clock.monotonic()
-        looked = await store.write(_at(START + 150, _swept))
-        took = clock.monotonic() - began
-        await store.close()
-    assert looked == case.due, looked
-    return took
+        looked = await store.write(_at(START + turn * case.every, _swept))
+        took.append(clock.monotonic() - began)
+        assert looked == case.due, looked
+    await store.close()
+    return took[case.warm :]
 
 
 def _at(wall: float, act: Callable[[Tx, Now], int]) -> Callable[[Tx], int]:
@@ -112,10 +134,10 @@ def _swept(tx: Tx, now: Now) -> int:
 def _fill(tx: Tx, case: Case) -> None:
     stale = case.due * case.stale_percent / 100
     rows = []
-    for number in range(case.checks):
-        is_due = number < case.due
-        age = 25 * HOUR if number < stale else HOUR
-        rows.append(_check(number, age, START if is_due else START + HOUR))
+    for place in range(case.checks):
+        is_due = place < case.due
+        age = 25 * HOUR if place < stale else HOUR
+        rows.append(_check(place, age, START if is_due else START + HOUR))
     tx.many("checks.insert", [check.to_row(each) for each in rows])
 
 
@@ -124,14 +146,10 @@ def _due_again(tx: Tx, case: Case) -> None:
     tx.many("alerts.put_off", [{"id": id_, "look_at": START} for id_ in range(1, case.due + 1)])
 
 
-def _check(number: int, age: float, look_at: float) -> Check:
+def _check(place: int, age: float, look_at: float) -> Check:
     spec = CheckSpec(
-        name=f"job-{number}", kind=CheckKind.JOB, period=24 * HOUR - 600, grace=600.0, timeout=HOUR
+        name=f"job-{place}", kind=CheckKind.JOB, period=24 * HOUR - 600, grace=600.0, timeout=HOUR
     )
     evidence = Evidence(first_seen_at=START - 30 * 24 * HOUR)
     evidence = freshness.succeeded(spec, evidence, START - age, START)
-    return Check(id=0, uuid=f"{number:032x}", spec=spec, evidence=evidence, look_at=look_at)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return Check(id=0, uuid=f"{place:032x}", spec=spec, evidence=evidence, look_at=look_at)
