@@ -16,8 +16,8 @@ def main() -> int:
         print(f"no notes in {PLACE / 'notes'}")
         return 1
     parts = [f"# {note.stem}\n\n{note.read_text(encoding='utf-8').strip()}\n" for note in notes]
-    statefile.write(PLACE / "export.md", "\n".join(parts).encode())
-    print(f"{len(notes)} notes exported")
+    statefile.write_atomic(PLACE / "export.md", "\n".join(parts).encode())
+    print(f"notes exported: {len(notes)}")
     return 0
 
 
