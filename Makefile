@@ -5,7 +5,7 @@
 PYTHON ?= python3
 UV := .tools/bin/uv
 BIN := .venv/bin
-BENCH ?= supervision statefile
+BENCH ?= supervision statefile hub
 EXAMPLE := examples/memory-daemons/holdfast.toml
 
 help: ## Print this help

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast import journal as journal_module
-from holdfast.journal import Journal, line_of, read, segments
+from holdfast.journal import Journal, line_of, parse, read, segments
 from holdfast.model.event import Event
 
 
@@ -342,3 +342,11 @@ def test_closing_twice_is_allowed(journals: Shelf) -> None:
     journal.append("a", "x")
     journal.close()
     journal.close()
+
+
+@pytest.mark.parametrize(
+    "own", [{"id": 0}, {"id": 2**53}, {"id": -1}, {"kind": 7}, {"subject": ["a"]}]
+)
+def test_a_line_that_no_journal_would_hold_is_passed_over(own: dict[str, object]) -> None:
+    line = {"id": 1, "at": "2026-01-31T08:00:00Z", "kind": "a.b", "subject": "c", **own}
+    assert parse(json.dumps(line).encode()) is None

@@ -105,7 +105,9 @@ def supervisor(home: Home, ready: "Callable[[], None]") -> None:
 
             loop.run_until_complete(run(parts, custody, mutual, served))
         finally:
-            signal.set_wakeup_fd(-1)  # a late signal would be written to the pipe that is closed first
+            signal.set_wakeup_fd(
+                -1
+            )  # a late signal would be written to the pipe that is closed first
             loop.close()
 
 
@@ -167,7 +169,9 @@ def hub(home: Home) -> None:
             pass
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)  # the database is closed; a thread that hangs in DNS or NFS must not hold up the end
+        os._exit(
+            0
+        )  # the database is closed; a thread that hangs in DNS or NFS must not hold up the end
 
 
 def backup_run(home: Home, name: str) -> int:

@@ -86,6 +86,11 @@ class Home(NamedTuple):
         return self.root / "hub.db"
 
     @property
+    def hub_lock(self) -> Path:
+        """Return the file whose OS lock means: a hub runs here."""
+        return self.root / "hub.lock"
+
+    @property
     def hub_address(self) -> Path:
         """Return the file in which the running hub says where it listens."""
         return self.root / "hub.json"

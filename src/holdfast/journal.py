@@ -13,6 +13,9 @@ from holdfast.model.event import Event
 SEGMENT_SIZE = 8_000_000
 """Bytes after which a new segment is begun."""
 
+LARGEST_ID = 2**53
+"""Ids from here on are no microsecond of any birth (that would be in the year 2255), and no whole number in JavaScript."""
+
 SEGMENTS_KEPT = 16
 """Segments kept on disk; the oldest go first."""
 
@@ -136,7 +139,7 @@ def _events_of(path: Path) -> Iterator[Event]:
 
 
 def parse(line: bytes) -> Event | None:
-    """Return the event of one line, None when it is not whole."""
+    """Return the event of one line, None when it is not whole or nothing a journal would hold."""
     try:
         found = json.loads(line)
         own = (
@@ -147,7 +150,9 @@ def parse(line: bytes) -> Event | None:
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return Event(id=own[0], at=own[1], kind=own[2], subject=own[3], facts=found)
+    number, at, kind, subject = own
+    is_sound = 0 < number < LARGEST_ID and isinstance(kind, str) and isinstance(subject, str)
+    return Event(id=number, at=at, kind=kind, subject=subject, facts=found) if is_sound else None
 
 
 def _first_id(path: Path) -> int:

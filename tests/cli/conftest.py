@@ -1,28 +1,47 @@
 """A home of its own for a command, run inside the test or beside it."""
 
+import asyncio
 import json
 import os
+import queue
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
+from holdfast import statefile
 from holdfast.cli.main import main
-from holdfast.clock import boot_id
+from holdfast.clock import SystemClock, boot_id
 from holdfast.home import Home
+from holdfast.hub.checks import sync
+from holdfast.hub.keys import settle_token
+from holdfast.hub.parts import Parts
+from holdfast.hub.store.interface import Tx
+from holdfast.hub.store.sqlite import SqliteStore
+from holdfast.hub.sweep import sweep
+from holdfast.hub.web.api import application
+from holdfast.hub.web.serve import Server
 from holdfast.machine.supervisor.records import Records
+from holdfast.model.check import CheckSpec
+from holdfast.model.hub import HubSettings
+from holdfast.model.message import Channel
 from holdfast.model.service import ServiceState
 from holdfast.model.spec import ServiceSpec
+from holdfast.rules.ticking import Tick
 from holdfast.statefile import Durability
+
+T = TypeVar("T")
 
 DEADLINE_S = 30.0
 
@@ -167,3 +186,69 @@ def loaded(home: Home) -> Callable[..., set[str]]:
         return modules
 
     return loaded
+
+
+@dataclass
+class Hub:
+    """What answers the commands of a test: the hub's own application over its own database, without its rounds."""
+
+    parts: Parts
+    loop: asyncio.AbstractEventLoop
+
+    def write(self, act: Callable[[Tx], T]) -> T:
+        """Run one transaction."""
+        return asyncio.run_coroutine_threadsafe(self.parts.store.write(act), self.loop).result(
+            DEADLINE_S
+        )
+
+    def expect(self, *checks: CheckSpec) -> None:
+        """Make these the checks of the configuration."""
+        policy, now = self.parts.settings.policy, self.parts.now()
+        self.write(lambda tx: sync(tx, checks, policy, now))
+
+    def sweep(self) -> None:
+        """Look at what is due, as the hub does again and again."""
+        now, settings = self.parts.now(), self.parts.settings
+        tick = Tick(wall=now.wall, mono=now.mono, boottime=None, boot_id=now.boot_id, run="test")
+        self.write(lambda tx: sweep(tx, settings, now, tick))
+
+
+async def _serve(parts: Parts, made: "queue.SimpleQueue[Hub]", over: asyncio.Event) -> None:
+    await parts.store.open()
+    await settle_token(parts.home, parts.store, parts.now())
+    server = Server(application(parts), parts.settings)
+    server.prepare()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        parts.condition.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        served = asyncio.ensure_future(server.serve([listener]))
+        await server.opened.wait()
+        made.put(Hub(parts, asyncio.get_running_loop()))
+        await over.wait()
+        server.leave()
+        await served
+    await parts.store.close()
+
+
+@pytest.fixture
+def hub(home: Home) -> Iterator[Hub]:
+    """A hub of this home that answers over HTTP."""
+    clock = SystemClock()
+    parts = Parts(
+        home=home,
+        clock=clock,
+        store=SqliteStore(home.hub_db, clock),
+        settings=HubSettings(machine="box", channels=(Channel(name="file", url="file:///none"),)),
+        ping_key="key",
+    )
+    queued: queue.SimpleQueue[Hub] = queue.SimpleQueue()
+    over = asyncio.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(parts, queued, over)))
+    with statefile.hold(home.hub_db.with_suffix(".lock")):
+        thread.start()
+        made = queued.get(timeout=DEADLINE_S)
+        home.hub_address.write_text(
+            json.dumps({"url": parts.condition.url, "pid": os.getpid()}), encoding="utf-8"
+        )
+        yield made
+        made.loop.call_soon_threadsafe(over.set)
+        thread.join(DEADLINE_S)

@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import os
+import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +13,7 @@ import pytest
 
 from holdfast import statefile
 from holdfast.cli import backup
-from holdfast.cli.bar import WIDTH, line
+from holdfast.cli.bar import WIDTH, Bar, line
 from holdfast.cli.options.backup import VERBS
 from holdfast.cli.options.shared import none
 from holdfast.cli.parser import Command, build
@@ -150,6 +153,38 @@ def test_a_failed_run_ends_with_one_and_the_list_says_why(
     assert "my notes" in failed.err
     assert "is not there" in do("list").out
     assert do("verify", "notes").code == 1
+
+
+def test_a_restore_of_what_nobody_can_look_at_says_why(
+    notes: Path, tmp_path: Path, do: "Callable[..., Done]"
+) -> None:
+    do("add", "notes", str(notes), "--engine", "copy", "--repository", str(tmp_path / "r"))
+    assert "has no snapshot" in do("restore", "notes", "--to", "x").err
+    for part in ("config", "keys", "data"):
+        (tmp_path / "r" / part).mkdir(parents=True)
+    refused = do("restore", "notes", "--to", "x")
+    assert (refused.code, "is a repository of restic" in refused.err) == (4, True)
+
+
+def test_the_bar_never_reaches_the_edge_and_gives_way_to_what_is_said(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a terminal of POSIX")
+    import fcntl
+    import termios
+
+    near, far = os.openpty()
+    fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    with os.fdopen(near, "rb", buffering=0) as screen, os.fdopen(far, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        bar = Bar(home, "notes", is_wanted=True)
+        bar.show({"phase": "save", "percent": 50.0, "files": 123456, "bytes": 2_000_000})
+        bar.say("made a snapshot")
+        drawn = screen.read(4096).decode()
+    assert max(map(len, drawn.split("\r"))) == 39
+    assert drawn.endswith("\r" + " " * 39 + "\r")
+    assert capsys.readouterr().out == "made a snapshot\n"
 
 
 def test_the_severity_is_the_one_the_hub_wrote_down(

@@ -87,3 +87,13 @@ def test_with_names_services_are_told_to_read_their_own_configuration(
 def test_where_nobody_runs_the_exit_code_says_so(run: "Run", write: Callable[[str], None]) -> None:
     write(service("a"))
     assert run("reload").code == 3
+
+
+def test_settings_that_concern_no_service_are_told_too(
+    run: "Run", up: None, write: Callable[[str], None]
+) -> None:
+    write('[supervisor]\nlook_every = "100s"\n' + service("a") + service("b"))
+
+    assert run("reload", "--dry-run").lines == ["would be in force: [supervisor]"]
+    assert run("reload").lines == ["in force: [supervisor]"]
+    assert run("reload").lines == ["nothing changed in 2 services"]

@@ -284,6 +284,23 @@ def test_what_holdfast_runs_for_itself_is_meant_by_no_pattern(
     assert rows(run)["hub"]["pid"] == before
 
     assert run("restart", "hub").code == 0
-    assert rows(run)["hub"]["pid"] not in (None, before)
+    again = rows(run)
+    assert again["hub"]["pid"] not in (None, before)
     assert run("up", "--no-hub").code == 0
     assert set(rows(run)) == {"a"}
+
+
+def test_what_holdfast_runs_for_itself_goes_with_it(
+    run: "Run", write: Callable[[str], None]
+) -> None:
+    write('[hub]\nlisten = "127.0.0.1:0"\n' + service("a"))
+    assert run("up").code == 0
+    before = rows(run)
+
+    assert run("down", "--keep-services").code == 0
+    left = {row["name"]: row["pid"] for row in run("status", "--json").json["services"]}
+    assert left == {"a": before["a"]["pid"], "hub": None}
+
+    assert run("up").code == 0
+    assert rows(run)["a"]["pid"] == before["a"]["pid"]
+    assert rows(run)["hub"]["state"] == "running"

@@ -84,6 +84,15 @@ def test_a_project_within_its_repository_is_refused(tmp_path: Path) -> None:
             project(tmp_path, text)
 
 
+def test_a_project_within_the_state_folder_s_repository_is_refused_too(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="within its repository"):
+        project(tmp_path, '[backup.notes]\npath = "/home/repository/x"\n')
+    load_path = tmp_path / "holdfast.toml"
+    load_path.write_text('[backup.notes]\npath = "/a/b"\nrepository = "/a"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match="within its repository"):
+        load(load_path, {})  # what `config check` sees
+
+
 def test_each_project_is_a_job_of_the_supervisor(tmp_path: Path) -> None:
     text = """
         [backup.notes]

@@ -140,6 +140,7 @@ def test_what_would_not_load_is_never_written(tmp_path: Path) -> None:
         ("hub", NOTES),
         ("photos", {"path": "/a", "engine": "rsync"}),
         ("photos", {}),
+        ("photos", {"path": "/srv/a", "repository": "/srv"}),
     ):
         with pytest.raises(ConfigError):
             add_backup(path, name, table, {})

@@ -127,3 +127,12 @@ def test_json_shows_everything_but_the_secret(tx: Tx) -> None:
         "made_at": "1970-01-12T13:46:40.000Z",
         "expires_at": "1970-01-12T13:46:41.000Z",
     }
+
+
+def test_a_token_with_an_end_that_no_year_can_be_written_for_is_refused(tx: Tx) -> None:
+    for expires_at in (NOW.wall, NOW.wall + 1e12):
+        with pytest.raises(UsageError, match="at most for a century"):
+            access.create(
+                tx, "hf_x", NOW, name="x", scopes=[access.Scope.READ], expires_at=expires_at
+            )
+    assert access.tokens(tx) == []

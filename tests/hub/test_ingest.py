@@ -131,6 +131,14 @@ def test_a_run_of_a_command_makes_its_check_and_one_of_an_unknown_job_does_not(t
     assert the(tx, "wrapped").evidence.last_success_at == START
 
 
+def test_a_run_reaches_the_check_of_its_job_whatever_its_name(tx: Tx) -> None:
+    add(tx, CheckKind.JOB, "nightly-")
+
+    take_in(tx, event(1, "job.finished", "nightly-", run="r"))
+
+    assert the(tx, "nightly-").evidence.last_success_at == START
+
+
 def test_what_a_backup_wing_found_is_the_evidence_of_its_check(tx: Tx) -> None:
     add(tx, CheckKind.BACKUP)
 
@@ -233,6 +241,18 @@ def test_an_event_of_the_hub_that_comes_back_is_told_and_acts_no_more(tx: Tx) ->
     assert events.unforwarded(tx) == []
     assert the(tx).pings == 0
     assert [each["id"] for each in events.read(tx)] == [1]
+
+
+def test_a_person_hears_once_that_a_check_is_held_back(tx: Tx) -> None:
+    events.note(tx, "check.flapping", "a", {"severity": "critical"}, now())
+    (mine,) = events.unforwarded(tx)
+
+    for id_ in (1, 2):
+        take_in(tx, event(id_, "check.flapping", **mine["facts"]))
+
+    assert titles(tx) == [
+        "the check a changes too often and is held back until it settles",
+    ]
 
 
 def test_a_notice_is_queued_once_with_its_severity_and_reason(tx: Tx) -> None:

@@ -3,12 +3,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from holdfast.clock import SystemClock
-from holdfast.errors import NotRunning
+from holdfast.errors import NotRunning, UsageError
 from holdfast.home import Home
 from holdfast.hub import events
 from holdfast.hub.intake import Intake
 from holdfast.hub.parts import Parts
-from holdfast.hub.store.interface import Store
+from holdfast.hub.store.interface import Store, Tx
 from holdfast.journal import Journal, read
 from holdfast.model.hub import HubSettings
 
@@ -54,3 +54,39 @@ def test_an_event_of_the_hub_is_in_the_journal_once_and_waits_while_nobody_write
     assert asyncio.run(act(Heard(parts))) == ["alert.allowed"]
     assert asyncio.run(store.read(events.unforwarded)) == []
     journal.close()
+
+
+def test_an_event_that_is_refused_holds_up_neither_the_others_nor_the_intake(
+    store: Store, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    home.make()
+    parts = Parts(
+        home=home,
+        clock=SystemClock(),
+        store=store,
+        settings=HubSettings(machine="box"),
+        ping_key="key",
+    )
+    taken: list[str] = []
+
+    class Picky(Intake):
+        def _call(self, told: Sequence[dict[str, object]]) -> None:
+            if any(row["subject"] == "bad" for row in told):
+                raise UsageError("subject expects a name")
+            taken.extend(str(row["subject"]) for row in told)
+
+    async def act() -> None:
+        now = parts.now()
+
+        def note(tx: Tx) -> None:
+            for subject in ("a", "bad", "b"):
+                events.note(tx, "alert.allowed", subject, {}, now)
+
+        await store.write(note)
+        made = Picky(parts)
+        await made.act()
+        await made.act()
+
+    asyncio.run(act())
+    assert taken == ["a", "b"]

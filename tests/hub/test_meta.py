@@ -1,11 +1,12 @@
 from dataclasses import replace
 
-from holdfast.hub import check, meta
+from holdfast.hub import check, meta, outbox
 from holdfast.hub.check import Check
 from holdfast.hub.meta import Signs
+from holdfast.hub.outbox import intents
 from holdfast.hub.store.interface import Tx
-from holdfast.model.alert import AlertState
-from holdfast.model.check import CheckKind, CheckSpec, Evidence, Origin, Severity
+from holdfast.model.alert import AlertState, Tell, Telling
+from holdfast.model.check import CheckKind, CheckSpec, Evidence, Look, Origin, Severity
 from holdfast.model.hub import HubSettings
 from holdfast.model.message import Channel
 from holdfast.model.service import Now
@@ -54,6 +55,27 @@ def test_a_supervisor_that_is_silent_is_told_by_the_age_of_its_heartbeat(tx: Tx)
 def test_without_a_supervisor_nobody_waits_for_its_heartbeat(tx: Tx) -> None:
     found(tx)
     assert "machine-m" not in found(tx, age=None)
+
+
+def test_who_heard_that_a_machine_is_silent_hears_when_nobody_waits_for_it_any_more(
+    tx: Tx,
+) -> None:
+    found(tx, age=500.0)
+    machine = check.by_name(tx, "machine-m")
+    assert machine is not None
+    told = AlertState(
+        confirmed=Severity.WARNING, told=Severity.WARNING, incident=1, opened_at=NOW.wall
+    )
+    machine = replace(machine, alert=told)
+    check.save(tx, machine)
+    look = Look(severity=Severity.WARNING, cause="overdue")
+    tell = Tell(kind=Telling.OPEN, severity=Severity.WARNING)
+    outbox.enqueue(tx, SETTINGS.channels, machine, tell, look, NOW)
+
+    found(tx, age=None)
+
+    (resolve,) = (intents.decode(row["facts"]) for row in tx.all("outbox.loose"))
+    assert (resolve.kind, resolve.why) == (Telling.RESOLVE, "no longer watched")
 
 
 def test_an_evaluation_that_is_three_rounds_late_is_a_warning(tx: Tx) -> None:

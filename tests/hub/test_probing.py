@@ -4,11 +4,12 @@ from pathlib import Path
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.home import Home
-from holdfast.hub import checks, probing, views
+from holdfast.hub import check, checks, probing, views
+from holdfast.hub.check import Check
 from holdfast.hub.parts import Parts
 from holdfast.hub.probing import Probing
 from holdfast.hub.store.interface import Store
-from holdfast.model.check import CheckKind, CheckSpec, Observation
+from holdfast.model.check import CheckKind, CheckSpec, Evidence, Observation
 from holdfast.model.hub import HubSettings
 
 MANY = probing.MOST_AT_ONCE + 5
@@ -89,3 +90,43 @@ def test_a_probe_that_is_broken_off_is_due_again(store: Store, tmp_path: Path) -
         await second.finish()
 
     run(store, tmp_path, act)
+
+
+def test_a_probe_that_cannot_be_written_down_holds_up_no_other(
+    store: Store, tmp_path: Path
+) -> None:
+    done = list[str]()
+
+    async def probe(spec: CheckSpec, clock: Clock) -> Observation:
+        if spec.name == "site-0":
+            raise ZeroDivisionError
+        done.append(spec.name)
+        return Observation(at=clock.wall(), covered_at=clock.wall())
+
+    async def act(parts: Parts) -> None:
+        await settle(parts, MANY)
+        made, failures = Probing(parts, probe), 0
+        while len(done) < MANY - 1:
+            try:
+                await made.act()
+            except ZeroDivisionError:
+                failures += 1
+            await parts.bells.probes.wait()
+            parts.bells.probes.clear()
+        await made.finish()
+        assert failures >= 1
+
+    run(store, tmp_path, act)
+    assert len(set(done)) == MANY - 1
+
+
+def test_a_file_is_looked_at_every_minute_however_seldom_it_is_written() -> None:
+    def looked_at_after(kind: CheckKind, period: float | None) -> float | None:
+        spec = CheckSpec(name="x", kind=kind, period=period)
+        made = Check(id=1, uuid="u", spec=spec, evidence=Evidence(first_seen_at=0.0))
+        return check.probe_after(made, 0.0)
+
+    assert looked_at_after(CheckKind.FILE, 86_400.0) == 60.0
+    assert looked_at_after(CheckKind.FILE, 5.0) == 5.0
+    assert looked_at_after(CheckKind.FILE, None) == 60.0
+    assert looked_at_after(CheckKind.HTTP, 86_400.0) == 86_400.0

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from holdfast import statefile
 from holdfast.clock import SystemClock
 from holdfast.home import Home
 from holdfast.journal import Journal, read
@@ -68,6 +70,10 @@ class Hub:
         self.home.config_pointer.write_text(json.dumps({"hub": to_plain(settings)}))
 
     def begin(self) -> str:
+        self.start()
+        return self.await_url()
+
+    def start(self) -> None:
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -77,7 +83,25 @@ class Hub:
                 env=env,
                 text=True,
             )
-        return self.await_url()
+
+    def refused(self) -> str:
+        """Return the last line of a hub that ends without having served, and forget what it logged."""
+        self.start()
+        assert self.process is not None
+        assert self.process.wait(WITHIN_S) == 1
+        assert self.end() == 1
+        said = self.log.read_text()
+        self.log.write_text("")
+        return said.splitlines()[-1]
+
+    def raw(self, sent: bytes, *, end: bool = False) -> bytes:
+        """Send bytes over a connection of their own and return everything that comes until the hub ends it."""
+        parts = urlsplit(json.loads(self.home.hub_address.read_text())["url"])
+        with socket.create_connection((parts.hostname, parts.port), WITHIN_S) as connection:
+            connection.sendall(sent)
+            if end:
+                connection.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
 
     def await_url(self) -> str:
         """Wait until the hub says where it listens."""
@@ -156,7 +180,8 @@ def test_a_failure_becomes_one_message_and_the_end_of_the_hub_leaves_nothing(
     assert hub.check("export")["confirmed"] == "critical"
     hub.await_(lambda: "critical" in hub.home.checks_summary.read_text())
     assert hub.end() == 0
-    assert not hub.home.hub_address.exists()
+    assert hub.home.hub_address.exists()  # so that a port nobody chose stays the same
+    assert statefile.holder(hub.home.hub_db.with_suffix(".lock")) is None
 
 
 def test_a_ping_that_was_answered_outlives_the_kill_of_the_hub(hub: Hub) -> None:
@@ -223,3 +248,55 @@ def test_a_check_is_probed_as_often_as_it_says(hub: Hub, tmp_path: Path) -> None
     hub.await_(lambda: "not there" in hub.check("flag")["why"])
     path.touch()
     hub.await_(lambda: hub.check("flag")["severity"] == "ok")
+
+
+def test_only_one_hub_serves_a_home(hub: Hub) -> None:
+    hub.begin()
+    first = hub.process
+
+    assert "only one may hold it" in hub.refused()
+
+    hub.process = first
+    assert hub.ask("GET", "/healthz")[0] == 200
+
+
+def test_a_certificate_that_cannot_be_used_is_said_at_once(hub: Hub, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pem"
+    broken.write_text("no certificate")
+    hub.settle(tls_cert_file=str(broken), tls_key_file=str(broken))
+    assert "TLS cannot be served" in hub.refused()
+
+    hub.settle(tls_cert_file=str(tmp_path / "none.pem"))
+    assert "No such file" in hub.refused()
+
+
+def test_a_hub_whose_database_is_taken_away_begins_anew_with_its_checks(
+    hub: Hub, tmp_path: Path
+) -> None:
+    hub.checks = (CheckSpec(name="nightly", kind=CheckKind.PING, period=60.0),)
+    hub.settle()
+    hub.begin()
+    hub.home.hub_db.rename(tmp_path / "away.db")
+
+    assert hub.ping("other") == 503  # an empty database would know of nothing that is expected
+    hub.await_url()
+    assert hub.check("nightly")["name"] == "nightly"
+    assert hub.ping("other") == 201
+
+
+def test_what_is_no_request_or_never_becomes_one_harms_no_other(hub: Hub) -> None:
+    hub.begin()
+    key = hub.home.ping_key.read_text().strip().encode()
+    head = b"POST /ping/" + key + b"/cut?create=1 HTTP/1.1\r\nHost: localhost\r\n"
+
+    assert b" 400 " in hub.raw(b"\x00\xff\r\n\r\n")
+    assert b" 400 " in hub.raw(b"GET /ping/\xff HTTP/1.1\r\n\r\n")
+    with contextlib.suppress(ConnectionError):  # it ends before all of it was sent
+        assert b" 400 " in hub.raw(b"GET / HTTP/1.1\r\nX: " + b"x" * 1_000_000)
+    # A client that dies over its body has not said that it succeeded.
+    hub.raw(head + b"Content-Length: 99\r\n\r\nfirst line", end=True)
+    assert hub.ask("GET", "/api/v1/checks/cut")[0] == 404
+
+    whole = head + b"Content-Length: 2\r\nConnection: close\r\n\r\nok"
+    assert hub.raw(whole).endswith(b"Created")
+    assert len(hub.check("cut")["pings"]) == 1

@@ -139,6 +139,21 @@ def test_the_resolve_closes_the_incident_and_says_that_all_is_ok(hub: Hub) -> No
     assert [facts["checks"] for facts in hub.noted("checks.all_ok")] == [1]
 
 
+def test_a_check_that_was_bad_once_keeps_its_memory_while_it_is_well(hub: Hub) -> None:
+    hub.add("docs", age=73 * HOUR)
+    hub.rounds(3)
+    hub.succeed("docs")
+    hub.rounds(2)
+    before = hub.check("docs")
+    assert (before.alert.incident, before.alert.is_open) == (1, False)
+    hub.tx.run("checks.look_again", now=hub.wall)
+    assert hub.sweep().looked == 1
+    assert hub.check("docs") == before
+    hub.pass_by(DAY + 1)
+    hub.rounds(3)
+    assert hub.check("docs").alert.incident == 2
+
+
 def test_counts_and_names_are_left_behind_when_they_change(hub: Hub) -> None:
     hub.add("a", age=25 * HOUR)
     hub.add("b", age=73 * HOUR)

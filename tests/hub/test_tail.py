@@ -85,3 +85,38 @@ def test_many_events_come_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_journal_that_is_not_there_yet_has_no_events(tmp_path: Path) -> None:
     assert ids(Tail(tmp_path / "none", 0)) == []
+
+
+def test_an_absurd_line_hides_nothing_that_comes_after_it(tmp_path: Path) -> None:
+    at = b'"at":"2026-01-01T00:00:00Z"'
+    absurd = (
+        b'{"id":9223372036854775808,' + at + b',"kind":"a.b","subject":"x"}\n',
+        b'{"id":9007199254740992,' + at + b',"kind":"a.b","subject":"x"}\n',
+        b'{"id":2,' + at + b',"kind":7,"subject":"x"}\n',
+        b'{"id":2,' + at + b',"kind":"a.b","subject":null}\n',
+        b'{"id":true,' + at + b',"kind":null,"subject":["x"]}\n',
+    )
+    write(tmp_path, 1, 1, rest=b"".join(absurd))
+    write(tmp_path, 1, 3)
+
+    assert ids(Tail(tmp_path, 0)) == [1, 3]
+
+
+def test_what_is_written_just_before_a_new_segment_is_begun_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, 1, 1)
+    reader = Tail(tmp_path, 0)
+    assert ids(reader) == [1]
+    reading = tail._read
+
+    def read(path: Path, mark: tail.Mark) -> tuple[list[Event], tail.Mark]:
+        found = reading(path, mark)
+        monkeypatch.setattr(tail, "_read", reading)
+        write(tmp_path, 1, 2)  # the supervisor was faster
+        write(tmp_path, 3, 3)
+        return found
+
+    monkeypatch.setattr(tail, "_read", read)
+    assert ids(reader) == []
+    assert ids(reader) == [2, 3]

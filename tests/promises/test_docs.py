@@ -92,8 +92,8 @@ _note("a.twelve", state)
 told = {"kind": "a.thirteen", "subject": name}
 """
     numbers = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    numbers += ("ten", "eleven", "twelve", "thirteen")
-    assert kinds_in(ast.parse(code)) == {f"a.{number}" for number in numbers}
+    later = ("ten", "eleven", "twelve", "thirteen")
+    assert kinds_in(ast.parse(code)) == {f"a.{number}" for number in (*numbers, *later)}
 
 
 def test_every_kind_of_event_is_in_the_table_and_every_row_is_used() -> None:

@@ -495,3 +495,10 @@ def test_a_check_that_is_removed_closes_its_incident_aloud() -> None:
     assert told(effects) == ["resolve warning"]
     assert not state.is_open
     assert state.warning_told_at is not None
+
+
+def test_not_to_know_is_no_reason_to_keep_a_critical_incident_to_oneself() -> None:
+    story = Story(state=AlertState(critical_told_at=START - 100))
+    assert story.confirm(CRITICAL) == []
+    assert story.state.muted
+    assert story.looks(UNKNOWN, hours=2.5) == ["open critical"]

@@ -95,6 +95,37 @@ def test_a_project_that_shrank_is_suspect_until_it_stayed_so_for_the_time_given(
     assert (again.shrunk_at, again.suspect) == (None, "")
 
 
+def test_a_project_that_stays_small_without_another_change_is_believed_in_the_end() -> None:
+    big, small = snap("big", 2 * DAY, files=100), snap("small", HOUR, files=20)
+    record = listing(big, small, record=listing(big))
+    for age, is_believed in ((0.5, False), (1.1, True), (2.0, True)):
+        now = NOW + age * DAY
+        same = Taken(snapshot=small, began_at=now, is_new=False)
+        record = rules.taken(record, same, now, settle_after=DAY)
+        assert rules.is_success(record, same) is is_believed
+        assert (record.suspect == "") is is_believed
+    assert (record.covered_at, record.shrunk_at) == (NOW + 2 * DAY, None)
+
+
+def test_what_a_clock_that_was_ahead_wrote_covers_nothing_to_come() -> None:
+    record = listing(snap("a", DAY))
+    same = Taken(snapshot=snap("a", DAY), began_at=NOW + 9 * DAY, is_new=False)
+    ahead = rules.taken(record, same, NOW + 9 * DAY, settle_after=DAY)
+    assert ahead.covered_at == NOW + 9 * DAY
+    back = rules.of_the_past(ahead, NOW)
+    assert (back.covered_at, back.unchanged_at) == (NOW - DAY, None)
+    assert rules.of_the_past(record, NOW) is record
+    assert rules.of_the_past(record, NOW - 2 * DAY).covered_at is None
+
+
+def test_a_project_that_was_found_the_same_was_seen_then() -> None:
+    record = listing(snap("a", DAY))
+    assert rules.last_seen(record) == NOW
+    same = Taken(snapshot=snap("a", DAY), began_at=NOW + 9, is_new=False)
+    assert rules.last_seen(rules.taken(record, same, NOW + 9, settle_after=DAY)) == NOW + 9
+    assert rules.last_seen(listing()) is None
+
+
 def test_a_snapshot_that_vanished_covers_nothing_any_more() -> None:
     both = listing(snap("a", 9 * HOUR), snap("b", HOUR))
     assert listing(snap("a", 9 * HOUR), record=both).covered_at == NOW - 9 * HOUR

@@ -51,6 +51,17 @@ def test_a_failure_ends_whichever_run_was_under_way_and_says_why() -> None:
     assert failed(PING, NEW, T, T).failure
 
 
+def test_what_a_backup_saw_says_more_than_the_exit_code_that_ends_its_run() -> None:
+    running = started(BACKUP, NEW, T + 1, T + 1, "a")
+    seen = observed(BACKUP, running, Observation(at=T + 2, failure="the disk is full"), T + 2)
+    ended = failed(BACKUP, seen, T + 3, T + 3, "a", "its run ended with exit code 1")
+    assert (ended.failure, ended.started_at) == ("the disk is full", None)
+
+    later = started(BACKUP, ended, T + 9, T + 9, "b")
+    killed = failed(BACKUP, later, T + 10, T + 10, "b", "its run was ended by signal 9")
+    assert killed.failure == "its run was ended by signal 9"
+
+
 @pytest.mark.parametrize(
     ("began", "ended", "is_over"),
     [("", "", True), ("a", "a", True), ("a", "b", False), ("a", "", False), ("", "a", False)],
@@ -116,6 +127,19 @@ def test_a_stamp_is_never_stored_in_the_future_and_old_ones_are_taken_back() -> 
     after = succeeded(PING, ran_ahead, T + 1, T + 1)
     assert after.last_success_at == after.last_failure_at == after.first_seen_at == T + 1
     assert after.due_at == T + 101
+
+
+def test_no_attempt_makes_evidence_from_a_clock_that_ran_ahead_last_until_that_clock_is_there() -> (
+    None
+):
+    year = 365 * 86_400.0
+    ahead = succeeded(PING, replace(NEW, first_seen_at=T + year), T + year, T + year)
+    never = expected(PING, replace(NEW, first_seen_at=T + year))
+
+    for before in (ahead, never):
+        for after in (started(PING, before, T, T), failed(PING, before, T, T)):
+            assert (after.due_at, after.overdue_at) == (T + 100, T + 300)
+            assert slots_after(after) == T
 
 
 def test_news_that_comes_late_takes_nothing_back() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from holdfast.model.alert import AlertPolicy
 from holdfast.model.check import PROBED, CheckKind, CheckSpec, Evidence, Look, Severity
-from holdfast.rules.freshness import FUTURE_ALLOWED, expected, has_ages, look
+from holdfast.rules.freshness import FUTURE_ALLOWED, after, expected, has_ages, look, well_until
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -288,6 +288,34 @@ def test_until_next_at_nothing_changes_and_at_next_at_something_may(
 
 @settings(max_examples=100, deadline=None)
 @given(
+    kind=kinds,
+    succeeded_at=stamps,
+    began_at=stamps,
+    trouble=st.sampled_from(["", "", "failure", "suspect", "missing", "unverified"]),
+    period=st.sampled_from([None, HOUR, DAY]),
+    later=st.floats(-DAY, 10 * DAY),
+)
+def test_numbers_alone_say_that_all_is_well_exactly_when_a_look_does(
+    kind: CheckKind,
+    succeeded_at: float | None,
+    began_at: float | None,
+    trouble: str,
+    period: float | None,
+    later: float,
+) -> None:
+    check = spec(kind, period=period, grace=HOUR)
+    broken = {trouble: "broken"} if trouble else {}
+    evidence = expected(check, seen(last_success_at=succeeded_at, started_at=began_at, **broken))
+    present = found(check, evidence, T + later)
+    until = well_until(check, POLICY, evidence, T + later)
+    assert (until is not None) == (present.severity is OK)
+    if until is not None:
+        assert until >= T + later
+        assert after(until) == present.next_at
+
+
+@settings(max_examples=100, deadline=None)
+@given(
     kind=st.sampled_from([CheckKind.BACKUP, CheckKind.PING]), hours=st.lists(st.integers(0, 200))
 )
 def test_with_no_new_evidence_a_check_only_gets_worse(kind: CheckKind, hours: list[int]) -> None:
@@ -295,3 +323,16 @@ def test_with_no_new_evidence_a_check_only_gets_worse(kind: CheckKind, hours: li
     evidence = expected(check, seen(last_success_at=T, counted_from=T))
     ranks = [found(check, evidence, T + hour * HOUR).severity.rank for hour in sorted(hours)]
     assert ranks == sorted(ranks)
+
+
+def test_what_the_hub_finds_of_itself_is_in_its_own_words() -> None:
+    old = seen(last_success_at=T)
+    words = {
+        name: look(spec(CheckKind.MACHINE, name=name, warning_after=60.0), POLICY, old, T + 61).why
+        for name in ("hub-evaluator", "hub-outbox", "machine-laptop")
+    }
+    assert words == {
+        "hub-evaluator": "checks were due more than 60s ago and nobody looked",
+        "hub-outbox": "a message has waited for more than 60s",
+        "machine-laptop": "no sign of life for more than 60s",
+    }

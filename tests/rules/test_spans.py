@@ -7,6 +7,7 @@ from holdfast.rules.spans import span
     ("seconds", "word"),
     [
         (0.0, "0s"),
+        (0.25, "250ms"),
         (119.9, "119s"),
         (120.0, "2m"),
         (7_199.0, "119m"),

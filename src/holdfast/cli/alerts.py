@@ -7,6 +7,9 @@ from typing import Any
 from holdfast.cli import ask, render, when
 from holdfast.errors import UsageError
 
+TEST_WITHIN = 30.0
+"""Seconds in which a test message has to arrive."""
+
 SILENCES_HEAD = ("ID", "CHECKS", "FROM", "UNTIL", "BY", "NOTE")
 
 
@@ -30,7 +33,7 @@ def _acknowledge(options: argparse.Namespace) -> int:
         "sticky": options.sticky,
         "for_s": _span(options),
     }
-    done = [ask.post(f"/incidents/{name}/acknowledge", body) for name in options.names]
+    done = [ask.post(f"/incidents/{ask.part(name)}/acknowledge", body) for name in options.names]
     if options.json:
         render.print_json(done)
     elif not options.quiet:
@@ -84,7 +87,8 @@ def _end(options: argparse.Namespace) -> int:
 
 def _test(options: argparse.Namespace) -> int:
     """Send a message by one channel or by all, and wait until each was delivered or not."""
-    done = ask.post("/notifications/test", {"channel": options.channel, "wait_s": 30.0})
+    body = {"channel": options.channel, "wait_s": TEST_WITHIN}
+    done = ask.post("/notifications/test", body, within=TEST_WITHIN + ask.ANSWER_WITHIN)
     if options.json:
         render.print_json(done)
     else:

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from holdfast import statefile
@@ -163,8 +162,8 @@ def _run_in_front(home: Home, project: Project, options: argparse.Namespace) -> 
     from holdfast.machine.backup.run import back_up, ended_by_signals
 
     home.make()
-    with ended_by_signals(), _bar(home, options):
-        code = back_up(home, project, _ports(options))
+    with ended_by_signals(), _bar(home, options) as bar:
+        code = back_up(home, project, _ports(options, bar))
     if options.json:
         render.print_json({"name": project.name, "result": "failed" if code else "success"})
     return code
@@ -176,8 +175,8 @@ def _verify(options: argparse.Namespace) -> int:
 
     home = reach.home()
     project = record.project(home, options.name)
-    with ended_by_signals(), _bar(home, options):
-        code = verify(home, project, _ports(options), whole=options.all)
+    with ended_by_signals(), _bar(home, options) as bar:
+        code = verify(home, project, _ports(options, bar), whole=options.all)
     if options.json:
         found = record.read(home, project.name)
         render.print_json(
@@ -226,7 +225,7 @@ def _restore(options: argparse.Namespace) -> int:
     elif not options.quiet:
         print(
             f"{project.name}: {done.files} files ({render.size(done.bytes)}) of snapshot "
-            f"{record.short(done.snapshot)} from {utc_text(wanted.at)} are in {done.to}"
+            f"{rules.short(done.snapshot)} from {utc_text(wanted.at)} are in {done.to}"
         )
     for lost in done.lost:
         render.complain(f"not restored: {lost}")
@@ -276,7 +275,7 @@ def _plain(one: Snapshot) -> dict[str, object]:
 def _snapshot_cells(one: Snapshot) -> tuple[str, ...]:
     files = "-" if one.files is None else str(one.files)
     believed = "yes" if one.valid else f"no: {one.why}"
-    return (record.short(one.id), utc_text(one.at), files, render.size(one.bytes), believed)
+    return (rules.short(one.id), utc_text(one.at), files, render.size(one.bytes), believed)
 
 
 def _bar(home: Home, options: argparse.Namespace) -> Bar:
@@ -284,15 +283,11 @@ def _bar(home: Home, options: argparse.Namespace) -> Bar:
     return Bar(home, options.name, is_wanted=is_wanted)
 
 
-def _ports(options: argparse.Namespace) -> "Ports":
+def _ports(options: argparse.Namespace, bar: Bar) -> "Ports":
     from holdfast.machine.backup.run import Ports
 
     is_told = not (options.quiet or options.json)
-    return Ports(clock=SystemClock(), say=_say if is_told else lambda _: None)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stdout, flush=True)
+    return Ports(clock=SystemClock(), say=bar.say if is_told else lambda _: None)
 
 
 def _facts(step: "Progress") -> dict[str, object]:

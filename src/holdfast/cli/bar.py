@@ -1,5 +1,6 @@
 """How far a backup is, in one line of a terminal that is written over and over."""
 
+import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -12,6 +13,9 @@ DRAW_EVERY = 0.2
 
 WIDTH = 24
 
+NARROW = 80
+"""Columns of a terminal that does not say how many it has."""
+
 
 class Bar:
     """Shows the progress of one project while the block runs; nothing where nobody would see it."""
@@ -23,6 +27,7 @@ class Bar:
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._draw, daemon=True)
         self._width = 0
+        self._lock = threading.Lock()
 
     def __enter__(self) -> "Bar":
         """Begin to look."""
@@ -35,13 +40,24 @@ class Bar:
         if self.is_wanted:
             self._is_over.set()
             self._thread.join()
-            self._print("")
-            print("\r", end="", file=sys.stderr, flush=True)
+            self._wipe()
 
     def show(self, facts: Mapping[str, object]) -> None:
         """Draw this."""
         if self.is_wanted:
-            self._print(line(self.name, facts))
+            with self._lock:
+                self._print(line(self.name, facts))
+
+    def say(self, text: str) -> None:
+        """Print a line that stays, in the place of the one that is written over."""
+        with self._lock:
+            self._wipe()
+            print(text, flush=True)
+
+    def _wipe(self) -> None:
+        if self.is_wanted:
+            self._print("")
+            print("\r", end="", file=sys.stderr, flush=True)
 
     def _draw(self) -> None:
         from holdfast.machine.backup import progress
@@ -52,8 +68,17 @@ class Bar:
                 self.show(facts)
 
     def _print(self, text: str) -> None:
+        # A line that reaches the edge would begin a new one, and stay.
+        text = text[: _columns() - 1]
         print("\r" + text.ljust(self._width), end="", file=sys.stderr, flush=True)
         self._width = len(text)
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or NARROW
+    except OSError:
+        return NARROW
 
 
 def line(name: str, facts: Mapping[str, object]) -> str:

@@ -4,7 +4,7 @@ import argparse
 
 from holdfast.cli import ask, reach, render
 from holdfast.clock import SystemClock
-from holdfast.errors import NotRunning, UsageError
+from holdfast.errors import HoldfastError, NotRunning, StoreError, UsageError
 from holdfast.home import NAME
 
 SIGNALS = ("start", "success", "fail", "log")
@@ -12,23 +12,23 @@ LARGEST_EXIT = 255
 
 
 def run(options: argparse.Namespace) -> int:
-    """Send one ping to the hub; without one it goes into the journal, and the hub takes it from there."""
+    """Send one ping to the hub; while none can take it, it goes into the journal, and the hub takes it from there."""
     if NAME.fullmatch(options.name) is None:
         raise UsageError(f"{options.name!r} is no name of a check")
     told = {
         **_meaning(options.signal),
         "rid": options.rid,
-        "body": options.message or "",
+        "body": (options.message or "").encode("utf-8", "replace").decode(),
         "create": options.create,
     }
     try:
         answer = ask.post(f"/checks/{options.name}/ping", told)
-    except NotRunning as error:
+    except (NotRunning, StoreError) as error:
         answer = _by_journal(options.name, told, error)
     if options.json:
         render.print_json(answer)
     elif answer.get("kept") and not options.quiet:
-        print("no hub answers; the ping is kept in the journal until one does")
+        print("no hub takes it now; the ping is kept in the journal until one does")
     return 0
 
 
@@ -47,7 +47,7 @@ def _meaning(word: str) -> dict[str, object]:
     )
 
 
-def _by_journal(name: str, told: dict[str, object], away: NotRunning) -> dict[str, object]:
+def _by_journal(name: str, told: dict[str, object], away: HoldfastError) -> dict[str, object]:
     facts = {**told, "pinged_at": SystemClock().wall()}
     event = {"kind": "check.pinged", "subject": name, "facts": facts}
     try:

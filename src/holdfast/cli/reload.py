@@ -19,6 +19,17 @@ WORDS = {
 }
 
 
+SETTINGS = {
+    "machine": "the name of the machine",
+    "look_every": "[supervisor]",
+    "watchdog": "[watchdog]",
+    "last_resort": "the last resort",
+    "hub": "what the hub goes by",
+    "backups": "backups",
+}
+"""What is not of a service, as people call it."""
+
+
 def run(options: argparse.Namespace) -> int:
     """Reload the configuration, or the named services."""
     if options.select or options.all:
@@ -47,5 +58,8 @@ def _tell(done: dict[str, Any], *, is_dry: bool) -> None:
         for key, said in WORDS.items()
         if done[key]
     ]
+    settings = [SETTINGS[key] for key in done.get("settings", ()) if key in SETTINGS]
+    if settings:
+        lines.append(f"{'would be ' if is_dry else ''}in force: {', '.join(settings)}")
     count = len(set(done["unchanged"]) - RESERVED_NAMES)
     print("\n".join(lines) or f"nothing changed in {count} service{'s' if count != 1 else ''}")

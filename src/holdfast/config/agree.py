@@ -1,5 +1,6 @@
 """What the keys of one section must agree on among themselves."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -106,8 +107,17 @@ def _check(check: Check) -> Iterator[Disagreement]:
         yield "critical_after", "must be longer than warning_after", told
 
 
+_ANOTHER_URL = re.compile(r"[\s,;]+[a-zA-Z][a-zA-Z0-9+.-]*://")
+
+
 def _notify(channel: Notify) -> Iterator[Disagreement]:
     yield from _exactly_one(("url", "url_file", "command"), channel)
+    if channel.url and _ANOTHER_URL.search(channel.url):
+        yield (
+            "url",
+            "names two addresses",
+            "write a channel for each: what one took must not be sent to it again",
+        )
     if channel.secret_file and channel.url and not channel.url.startswith("webhook+"):
         yield "secret_file", "signs webhooks only", "take it away, or use webhook+https://..."
 

@@ -9,7 +9,7 @@ import msgspec
 
 from holdfast.hub.store.interface import Row, Tx
 from holdfast.model.alert import AlertPolicy, AlertState
-from holdfast.model.check import PROBED, CheckSpec, Evidence, Look, Severity
+from holdfast.model.check import PROBED, CheckKind, CheckSpec, Evidence, Look, Severity
 from holdfast.model.service import Now
 from holdfast.rules import freshness
 
@@ -189,7 +189,9 @@ def probe_after(check: Check, at: float) -> float | None:
     """Return when a check is probed next after a probe at this moment; None for one that is not probed."""
     if check.paused or check.spec.kind not in PROBED:
         return None
-    return at + (check.spec.period or PROBE_EVERY)
+    every = check.spec.period or PROBE_EVERY
+    # The period of a file is how often somebody writes it, not how often it is looked at.
+    return at + (min(every, PROBE_EVERY) if check.spec.kind is CheckKind.FILE else every)
 
 
 def _found(row: Row | None) -> Check | None:

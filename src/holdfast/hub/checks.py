@@ -59,7 +59,7 @@ def sync(
         if known.spec.origin is Origin.CONFIG and known.name not in wanted
     ]
     for known in gone:
-        _delete(tx, known, "no longer configured", channels, now)
+        forget(tx, known, "no longer configured", channels, now)
     added = [spec for spec in specs if spec.name not in before]
     for spec in added:
         add(tx, spec, policy, now, uuids)
@@ -202,10 +202,11 @@ def remove(tx: Tx, name: str, now: Now, *, by: str = "", channels: Sequence[Chan
         raise Refused(
             f"{name} is a check of the hub itself and stays; silence it if it is a nuisance"
         )
-    _delete(tx, known, f"removed by {by}" if by else "removed", channels, now)
+    forget(tx, known, f"removed by {by}" if by else "removed", channels, now)
 
 
-def _delete(tx: Tx, known: Check, why: str, channels: Sequence[Channel], now: Now) -> None:
+def forget(tx: Tx, known: Check, why: str, channels: Sequence[Channel], now: Now) -> None:
+    """Delete a check whoever made it, and close its incident, which `channels` that heard of it are told with the reason."""
     _close(tx, known, why, channels, now)
     tx.run("checks.remove", id=known.id)
     events.note(tx, "check.removed", known.name, {"why": why}, now)

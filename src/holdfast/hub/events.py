@@ -91,14 +91,21 @@ def forwarded(tx: Tx, upto: int) -> None:
     tx.run("events.prune_notes", upto=reached)
 
 
-def came_back(tx: Tx, event: Event) -> None:
-    """Count an event of the hub as told when it is seen in the journal; one of another database is passed over."""
+def came_back(tx: Tx, event: Event) -> bool:
+    """Count an event of the hub as told when it is seen in the journal, and tell whether it was seen for the first time.
+
+    One of another database is passed over.
+    """
     id_ = event.facts.get(HUB_EVENT)
-    if not isinstance(id_, int) or not 0 < id_ <= LARGEST_ID:
-        return
+    if not isinstance(id_, int) or not cursor(tx, _TOLD) < id_ <= LARGEST_ID:
+        return False
     row = tx.one("events.noted", id=id_)
-    if row and (row["kind"], utc_text(row["at"])) == (event.kind, event.facts.get("noted_at")):
-        forwarded(tx, id_)
+    if row is None or row["kind"] != event.kind:
+        return False
+    if utc_text(row["at"]) != event.facts.get("noted_at"):
+        return False
+    forwarded(tx, id_)
+    return True
 
 
 def store(tx: Tx, machine: str, events: Sequence[Event]) -> None:

@@ -118,7 +118,8 @@ def _cursor_of(machine: str) -> str:
 def _take(intake: _Intake, event: Event) -> bool:
     """Act on one event and tell whether the sweep has something to decide."""
     if events.HUB_EVENT in event.facts:
-        events.came_back(intake.tx, event)
+        if events.came_back(intake.tx, event):
+            _tell(intake, event)
         return False
     try:
         wake = _act(intake, event)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import watchfiles
 
 from holdfast.control import ControlClient
-from holdfast.errors import HoldfastError, NotRunning
+from holdfast.errors import HoldfastError, NotRunning, UsageError
 from holdfast.hub import events, ingest
 from holdfast.hub.parts import Parts
+from holdfast.hub.rounds import say
 from holdfast.hub.tail import Tail
 from holdfast.rules import routing
 
@@ -22,8 +23,11 @@ AT_ONCE = 100
 EVERY = 10.0
 """Seconds after which the journal is read though nobody saw it change."""
 
-FORWARD_PAUSE = 0.2
-"""Seconds for which changes of the journal are gathered before it is read."""
+FORWARD_PAUSE = 0.5
+"""Seconds for which changes of the journal are gathered at most before it is read."""
+
+LOOK_EVERY = 0.25
+"""Seconds between two questions whether the journal changed; each costs a wake of the processor."""
 
 
 class Intake:
@@ -48,9 +52,9 @@ class Intake:
         """Ring whenever the journal changes; where the system cannot tell, it is read from time to time all the same."""
         folder = self.parts.home.journal
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        step = int(FORWARD_PAUSE * 1000)
+        step, debounce = int(LOOK_EVERY * 1000), int(FORWARD_PAUSE * 1000)
         async for _changes in watchfiles.awatch(
-            folder, step=step // 4, debounce=step, recursive=False, rust_timeout=60_000
+            folder, step=step, debounce=debounce, recursive=False, rust_timeout=60_000
         ):
             self.parts.bells.intake.set()
         return None
@@ -85,10 +89,26 @@ class Intake:
             if not told:
                 return
             try:
-                await asyncio.to_thread(self._call, told)
+                await self._hand(told)
             except NotRunning:
                 return
             self._handed = max(int(row["facts"][events.HUB_EVENT]) for row in told)
+
+    async def _hand(self, told: Sequence[dict[str, object]]) -> None:
+        """Hand events over; one that the supervisor refuses is dropped, so that it holds up neither the others nor the intake.
+
+        Raises:
+            NotRunning: nobody takes them now.
+        """
+        try:
+            await asyncio.to_thread(self._call, told)
+        except UsageError as error:
+            if len(told) == 1:
+                kind, subject = told[0]["kind"], told[0]["subject"]
+                say(self.parts, "hub.event_refused", kind=kind, subject=subject, why=str(error))
+                return
+            for row in told:
+                await self._hand([row])
 
     def _call(self, told: Sequence[dict[str, object]]) -> None:
         with ControlClient(self.parts.home.control_socket, timeout=SUPERVISOR_WITHIN) as control:

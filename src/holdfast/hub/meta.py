@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from holdfast.hub import check, outbox
+from holdfast.hub import check, checks, outbox
 from holdfast.hub.check import Check
 from holdfast.hub.outbox.condition import Condition
 from holdfast.hub.store.interface import Tx
@@ -44,7 +44,7 @@ def look(tx: Tx, settings: HubSettings, signs: Signs, now: Now) -> bool:
     A check of a person that bears the name of a built-in one is left alone; a built-in one that no longer applies goes.
     """
     wanted = dict(_observed(tx, settings, signs, now))
-    _remove_others(tx, {spec.name for spec in wanted}, now)
+    _remove_others(tx, settings, {spec.name for spec in wanted}, now)
     urgent = [_save(tx, settings, spec, seen, now) for spec, seen in wanted.items()]
     return any(urgent)
 
@@ -107,11 +107,11 @@ def _broken(settings: HubSettings, waiting: Condition, now: Now) -> str:
     return "; ".join(words)
 
 
-def _remove_others(tx: Tx, wanted: set[str], now: Now) -> None:
+def _remove_others(tx: Tx, settings: HubSettings, wanted: set[str], now: Now) -> None:
+    channels = routing.channels_of(settings)
     for row in tx.all("checks.of_origin", origin=Origin.BUILTIN):
         if row["name"] not in wanted:
-            tx.run("checks.close_incidents", name=row["name"], now=now.wall)
-            tx.run("checks.remove", id=row["id"])
+            checks.forget(tx, check.from_row(row), "no longer watched", channels, now)
 
 
 def _save(tx: Tx, settings: HubSettings, spec: CheckSpec, seen: Observation, now: Now) -> bool:

@@ -22,6 +22,9 @@ PINGS_KEPT = 100
 BODY_KEPT = 10_000
 """Bytes of a body that are kept, as Healthchecks does."""
 
+LONGEST_WORDS = 200
+"""Characters of a body that go into the reason of a failure."""
+
 PERIOD, GRACE = 86_400.0, 3_600.0
 """Seconds a check expects that a ping made; Healthchecks' defaults."""
 
@@ -110,8 +113,9 @@ def ping(
 
 
 def slugified(text: str) -> str | None:
-    """Return the name of a check that a slug means, None when it can mean none."""
-    name = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")
+    """Return the name of a check that a slug means, None when it can mean none; a name means itself."""
+    is_name = NAME.fullmatch(text) is not None
+    name = text if is_name else re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")
     return name if NAME.fullmatch(name) and len(name) <= LONGEST_NAME else None
 
 
@@ -195,9 +199,13 @@ def _signal(said: Ping) -> Signal:
 
 
 def _why(said: Ping) -> str:
-    if said.why or said.exit_code is None:
-        return said.why
-    return f"it ended with exit code {said.exit_code}"
+    """Return why something failed, with the last line of what was sent beside it: that is where programs say it."""
+    why = said.why
+    if not why and said.exit_code is not None:
+        why = f"it ended with exit code {said.exit_code}"
+    lines = [line.strip() for line in _text(said.body).splitlines() if line.strip()]
+    words = lines[-1][:LONGEST_WORDS] if lines else ""
+    return ": ".join(filter(None, (why or ("it said that it failed" if words else ""), words)))
 
 
 def _text(body: bytes) -> str:

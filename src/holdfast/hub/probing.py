@@ -28,9 +28,9 @@ class Probing:
         """Begin what is due and return the seconds until the next is, None for when one is over.
 
         Raises:
-            HoldfastError: a probe could not be written down; it is due again.
+            HoldfastError: a probe could not be written down; it is due again, and the others go on.
         """
-        self._collect()
+        failed = self._collect()
         free = MOST_AT_ONCE - len(self._busy)
         due, next_at = await self._due()
         begun = [each for each in due if each.id not in self._busy][:free]
@@ -38,6 +38,8 @@ class Probing:
             task = asyncio.get_running_loop().create_task(self._look(each))
             self._busy[each.id] = task
             task.add_done_callback(lambda _task: self.parts.bells.probes.set())
+        if failed:
+            raise failed[0]
         # What is due and under way, or waits for a free place, is come back to when a probe ends.
         if next_at is None or due:
             return None
@@ -51,11 +53,13 @@ class Probing:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _collect(self) -> None:
-        for id_, task in list(self._busy.items()):
-            if task.done():
-                del self._busy[id_]
-                task.result()
+    def _collect(self) -> list[BaseException]:
+        """Forget the probes that are over and return what went wrong."""
+        over = {id_: task for id_, task in self._busy.items() if task.done()}
+        for id_ in over:
+            del self._busy[id_]
+        errors = (task.exception() for task in over.values() if not task.cancelled())
+        return [error for error in errors if error is not None]
 
     async def _due(self) -> tuple[list[Check], float | None]:
         now, limit = self.parts.now(), MOST_AT_ONCE + len(self._busy)

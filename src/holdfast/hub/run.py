@@ -34,9 +34,6 @@ from holdfast.model.service import Now
 from holdfast.rules import routing
 from holdfast.rules.ticking import Tick
 
-LOCK = "hub.lock"
-"""The file beside the database whose OS lock means: a hub runs here."""
-
 LEAVES_WITHIN = 4.0
 """Seconds in which everything under way ends before the database is closed."""
 
@@ -96,7 +93,8 @@ async def run(
     orders = _Orders()
     _install_signals(orders)
     settings = read_settings()
-    with statefile.hold(home.hub_db.with_name(LOCK)):
+    # One hub of a home; whoever asks it sees by this lock whether the one that wrote its address down still lives.
+    with statefile.hold(home.hub_lock):
         return await _run(_Plan(home, store, clock, read_settings, told), settings, orders)
 
 
@@ -259,16 +257,21 @@ async def _until_ended(hub: _Hub, orders: _Orders, tasks: "list[asyncio.Task[Non
         orders.changed.clear()
         if orders.ended:
             return False
-        for task in tasks:
-            if task.done():
-                await task
-                raise HoldfastError("a part of the hub ended by itself; its log says why")
+        await _see_alive(tasks)
         if orders.again:
             return True
         if orders.reload:
             orders.reload = False
             if await hub.reload():
                 return True
+
+
+async def _see_alive(tasks: "list[asyncio.Task[None]]") -> None:
+    """Do nothing while every part of the hub is there; raises what ended one of them, or that it ended."""
+    for task in tasks:
+        if task.done():
+            await task
+            raise HoldfastError("a part of the hub ended by itself; its log says why")
 
 
 async def _leave(
@@ -296,7 +299,7 @@ def _own() -> dict[str, object]:
 
 
 def _write_address(parts: Parts) -> None:
-    said = {"url": parts.condition.url, "pid": os.getpid(), "boot_id": boot_id()}
+    said = {"url": parts.condition.url, "pid": os.getpid()}
     path = parts.home.hub_address
     statefile.write_json(path, said, durability=statefile.Durability.FILE, mode=0o600)
 

@@ -1,5 +1,6 @@
 """What decides, beside the look itself, about telling people of a check: silences, elders, quiet hours, steps of escalation."""
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,16 +36,9 @@ _NOBODY = _Elder()
 class Elders:
     """The checks that others depend on: those of this sweep as they were just found, the rest as they stand on file."""
 
-    def __init__(self, tx: Tx, found: Iterable[tuple[Check, Look]]) -> None:
+    def __init__(self, tx: Tx, found: Sequence[tuple[Check, Look]]) -> None:
         self._tx = tx
-        self._known = {
-            check.name: _Elder(
-                above=check.spec.depends_on,
-                is_bad=look.severity is not Severity.OK
-                or check.alert.confirmed is not Severity.OK,
-            )
-            for check, look in found
-        }
+        self._found = found
 
     def bad_above(self, spec: CheckSpec) -> tuple[str, ...]:
         """Return the names of those that a check depends on and that are not well.
@@ -69,6 +63,18 @@ class Elders:
                 seen.add(name)
                 ahead.extend(self._of(name).above)
         return False
+
+    @functools.cached_property
+    def _known(self) -> dict[str, _Elder]:
+        """Gather what was just found, once somebody asks: few checks depend on another one."""
+        return {
+            check.name: _Elder(
+                above=check.spec.depends_on,
+                is_bad=look.severity is not Severity.OK
+                or check.alert.confirmed is not Severity.OK,
+            )
+            for check, look in self._found
+        }
 
     def _of(self, name: str) -> _Elder:
         elder = self._known.get(name)

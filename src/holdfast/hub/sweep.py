@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf, nextafter
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -13,6 +12,7 @@ from holdfast.hub.situation import Surroundings, surroundings
 from holdfast.hub.store.interface import Row, Tx
 from holdfast.model.alert import (
     AlertEffect,
+    AlertPolicy,
     AlertState,
     IncidentClosed,
     IncidentOpened,
@@ -34,6 +34,9 @@ BREATH_S = 0.01
 
 UNREADABLE_S = 3600.0
 """Seconds after which a row that could not be read is tried again; meanwhile it is in nobody's way."""
+
+UNREADABLE = (msgspec.MsgspecError, ValueError)
+"""What reading a row raises that somebody else has written, or that was damaged."""
 
 NEVER_BAD = "{}"
 """How the alerting of a check stands on file that was never bad."""
@@ -197,30 +200,38 @@ def _still_well(tx: Tx, settings: HubSettings, now: Now) -> list[dict[str, objec
     """Return when to look again at what was well and is: most that are due are, and need nothing but that."""
     found: list[dict[str, object]] = []
     for row in tx.all("sweep.well_due", now=now.wall, limit=MOST):
-        until = _readable(tx, row, now, lambda row: _well_until(row, settings, now))
+        try:
+            until = _well_until(row, settings.policy, now.wall)
+        except UNREADABLE as error:
+            _put_off(tx, row, now, error)
+            continue
         if until is not None:
-            next_at = None if until == inf else nextafter(until, inf)
-            found.append({"id": row["id"], "look_at": _not_now(next_at, now)})
+            look_at = _not_now(freshness.after(until), now)
+            found.append({"id": row["id"], "look_at": look_at})
     return found
 
 
-def _well_until(row: Row, settings: HubSettings, now: Now) -> float | None:
+def _well_until(row: Row, policy: AlertPolicy, now: float) -> float | None:
     """Return the last moment at which a check stays well; None when there may be something to decide."""
     alert = row["alert"]
     if alert != NEVER_BAD and not alerting.is_calm(_alert(alert)):
         return None
     evidence = _evidence(row["evidence"])
-    return freshness.well_until(check.spec_of(row["spec"]), settings.policy, evidence, now.wall)
+    return freshness.well_until(check.spec_of(row["spec"]), policy, evidence, now)
 
 
 def _readable(tx: Tx, row: Row, now: Now, read: Callable[[Row], T]) -> T | None:
     """Read a row; one that cannot be read is put off and told of, so that it is in nobody's way."""
     try:
         return read(row)
-    except (msgspec.MsgspecError, ValueError) as error:
-        tx.run("alerts.put_off", id=row["id"], look_at=now.wall + UNREADABLE_S)
-        events.note(tx, "check.unreadable", row["name"], {"why": str(error)}, now=now)
+    except UNREADABLE as error:
+        _put_off(tx, row, now, error)
         return None
+
+
+def _put_off(tx: Tx, row: Row, now: Now, error: Exception) -> None:
+    tx.run("alerts.put_off", id=row["id"], look_at=now.wall + UNREADABLE_S)
+    events.note(tx, "check.unreadable", row["name"], {"why": str(error)}, now=now)
 
 
 def _decided(

@@ -1,16 +1,17 @@
 """The journal of this machine from some event on, each line parsed once."""
 
-import json
-import operator
 from pathlib import Path
 from typing import NamedTuple
 
 from holdfast import journal
-from holdfast.clock import wall_from_text
 from holdfast.model.event import Event
 
 AT_ONCE = 500
 """Events in one transaction."""
+
+
+LARGEST_ID = 2**53 - 1
+"""The largest id that is believed, as microseconds a time in the year 2255: one above it would hide all that come after."""
 
 
 class Mark(NamedTuple):
@@ -32,11 +33,13 @@ class Tail:
         """Return the next events, and the place behind them for `passed`; no events when there are no more."""
         mark = self._mark or self._beginning()
         while mark is not None:
+            # Listed before the segment is read: what goes into it until the next one is begun is not passed over.
+            following = self._following(mark)
             found, behind = _read(self._folder / mark.segment, mark)
             fresh = [event for event in found if event.id > self._after]
             if fresh:
                 return fresh, behind
-            mark = behind if behind != mark else self._following(mark)
+            mark = behind if behind != mark else following
             if mark is None:
                 return [], behind
             self._mark = mark
@@ -76,18 +79,13 @@ def _read(path: Path, mark: Mark) -> tuple[list[Event], Mark]:
             if not line.endswith(b"\n") or len(found) == AT_ONCE:
                 break
             offset += len(line)
-            event = _event(line)
-            if event is not None:
+            event = journal.parse(line)
+            if event is not None and _is_sound(event):
                 found.append(event)
     return found, Mark(mark.segment, offset)
 
 
-def _event(line: bytes) -> Event | None:
-    try:
-        facts = json.loads(line)
-        id_, at = operator.index(facts.pop("id")), wall_from_text(facts.pop("at"))
-        return Event(
-            id=id_, at=at, kind=facts.pop("kind"), subject=facts.pop("subject"), facts=facts
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None  # cut short by a crash
+def _is_sound(event: Event) -> bool:
+    """Tell whether a line that could be parsed is one that a journal writes."""
+    words: tuple[object, ...] = (event.kind, event.subject)
+    return all(isinstance(word, str) for word in words) and 0 < event.id <= LARGEST_ID

@@ -9,7 +9,8 @@ from holdfast.errors import HoldfastError, StateError
 from holdfast.hub import meta, views
 from holdfast.hub.meta import Signs
 from holdfast.hub.parts import Parts
-from holdfast.hub.probes.fetch import fetch
+from holdfast.hub.probes.aside import aside
+from holdfast.hub.probes.fetch import Answer, fetch
 
 BEAT_EVERY, BEAT_LEASE = 10.0, 120.0
 """Seconds between two beats of the hub, and for how long one is believed: a hub that hangs is started anew."""
@@ -69,7 +70,12 @@ async def tell_the_outside(parts: Parts) -> float | None:
     settings = parts.settings
     if settings.dead_man_url is None or not is_alive(parts):
         return settings.dead_man_every
-    answer = await asyncio.to_thread(fetch, settings.dead_man_url, DEAD_MAN_WITHIN)
+    url = settings.dead_man_url
+    try:
+        async with asyncio.timeout(2 * DEAD_MAN_WITHIN):
+            answer = await aside("dead man", lambda: fetch(url, DEAD_MAN_WITHIN))
+    except TimeoutError:
+        answer = Answer(0, "no answer in time")
     if answer.why or answer.status >= 400:
         told = answer.why or f"it answered with {answer.status}"
         raise HoldfastError(f"the dead man's switch cannot be pinged: {told}")

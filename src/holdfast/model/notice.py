@@ -14,6 +14,7 @@ TITLES: Mapping[str, str] = {
     "job.failed": "the job {subject} failed",
     "backup.damaged": "the backup of {subject} is damaged",
     "check.flapping": "the check {subject} changes too often and is held back until it settles",
+    "check.settled": "the check {subject} has settled",
     "state.write_failed": "the disk refuses the record of {subject}",
     "state.corrupt": "the record of {subject} could not be read",
 }

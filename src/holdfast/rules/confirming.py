@@ -34,14 +34,11 @@ def counted(policy: AlertPolicy, state: AlertState, look: Look, now: Now) -> Ale
     by = 1 if is_due(policy, state, now) else 0
     known, found = _counters(state), look.severity
     counters = _with_unknown(known, by) if found is Severity.UNKNOWN else _with(known, found, by)
-    is_counted = by == 1 or _begins_a_streak(known, counters)
-    return replace(
-        state,
-        **counters._asdict(),
-        counted_at=now.wall if is_counted else state.counted_at,
-        counted_mono=now.mono if is_counted else state.counted_mono,
-        counted_boot=now.boot_id if is_counted else state.counted_boot,
-    )
+    if by == 1 or _begins_a_streak(known, counters):
+        state = _stamped(state, counters, now.wall, now.mono, now.boot_id)
+    elif counters != known:
+        state = _stamped(state, counters, state.counted_at, state.counted_mono, state.counted_boot)
+    return state
 
 
 def is_due(policy: AlertPolicy, state: AlertState, now: Now) -> bool:
@@ -84,13 +81,30 @@ def _counters(state: AlertState) -> _Counters:
     )
 
 
+def _stamped(
+    state: AlertState, counters: _Counters, at: float | None, mono: float | None, boot: str
+) -> AlertState:
+    """Return the state with all of it at once: a sweep does this for every check that is not well."""
+    return replace(
+        state,
+        at_least_warning=counters.at_least_warning,
+        at_least_critical=counters.at_least_critical,
+        below_warning=counters.below_warning,
+        below_critical=counters.below_critical,
+        unknown=counters.unknown,
+        counted_at=at,
+        counted_mono=mono,
+        counted_boot=boot,
+    )
+
+
 def _with_unknown(known: _Counters, by: int) -> _Counters:
     unknown = _one_more(known.unknown, by)
     return known._replace(unknown=unknown, below_warning=0, below_critical=0)
 
 
 def _with(known: _Counters, found: Severity, by: int) -> _Counters:
-    is_bad = found.rank >= Severity.WARNING.rank
+    is_bad = found is not Severity.OK
     is_critical = found is Severity.CRITICAL
     return _Counters(
         at_least_warning=_one_more(known.at_least_warning, by) if is_bad else 0,

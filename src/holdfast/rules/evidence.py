@@ -58,24 +58,33 @@ def succeeded(
 
 
 def failed(
-    spec: CheckSpec,  # noqa: ARG001 - all signals are called alike
+    spec: CheckSpec,
     evidence: Evidence,
     at: float,
     now: float,
     run: str = "",  # noqa: ARG001 - all signals are called alike
     why: str = "",
 ) -> Evidence:
-    """Return the evidence after a run failed; whichever run was under way is over, the last success stays."""
+    """Return the evidence after a run failed; whichever run was under way is over, the last success stays.
+
+    What a backup itself saw during the run says more than the exit code that ends it.
+    """
     evidence, at = _of_the_past(evidence, now), min(at, now)
     if at < (evidence.last_success_at or at):
         return replace(evidence, last_failure_at=_later(evidence.last_failure_at, at))
+    is_told = (
+        spec.kind is CheckKind.BACKUP
+        and evidence.started_at is not None
+        and (evidence.last_failure_at or 0.0) >= evidence.started_at
+    )
+    told = evidence.failure if is_told else ""
     return replace(
         evidence,
         started_at=None,
         run="",
         last_attempt_at=_later(evidence.last_attempt_at, at),
         last_failure_at=_later(evidence.last_failure_at, at),
-        failure=why or "it said that it failed",
+        failure=told or why or "it said that it failed",
     )
 
 
@@ -211,12 +220,25 @@ def _of_the_past(evidence: Evidence, now: float) -> Evidence:
     if evidence.first_seen_at <= now and all(stamp is None or stamp <= now for stamp in stamps):
         return evidence
     return replace(
-        evidence,
+        _expected_from_the_past(evidence, now),
         first_seen_at=min(evidence.first_seen_at, now),
         last_success_at=_earlier(evidence.last_success_at, now),
         last_attempt_at=_earlier(evidence.last_attempt_at, now),
         last_failure_at=_earlier(evidence.last_failure_at, now),
         started_at=_earlier(evidence.started_at, now),
+    )
+
+
+def _expected_from_the_past(evidence: Evidence, now: float) -> Evidence:
+    """Expect the next success from now on, not from a moment that never was; a slot may be satisfied a little early."""
+    ahead = slots_after(evidence) - now
+    if ahead <= EARLY:
+        return evidence
+    return replace(
+        evidence,
+        counted_from=_earlier(evidence.counted_from, now),
+        due_at=None if evidence.due_at is None else evidence.due_at - ahead,
+        overdue_at=None if evidence.overdue_at is None else evidence.overdue_at - ahead,
     )
 
 

@@ -22,6 +22,7 @@ from holdfast.rules.evidence import (
 from holdfast.rules.spans import span
 
 __all__ = [
+    "after",
     "expected",
     "failed",
     "has_ages",
@@ -42,6 +43,12 @@ _CAUSES = ("missing", "failed", "overdue", "never", "slow", "suspect", "unverifi
 
 _AGES = frozenset({"overdue", "never"})
 
+_OF_ITSELF = {
+    "hub-evaluator": "checks were due more than {limit} ago and nobody looked",
+    "hub-outbox": "a message has waited for more than {limit}",
+}
+"""What the age of a check of the hub itself means; that of a machine is its silence."""
+
 
 class _Finding(NamedTuple):
     severity: Severity
@@ -61,8 +68,8 @@ def look(spec: CheckSpec, policy: AlertPolicy, evidence: Evidence, now: float) -
     """Return what the evidence says at `now`, in seconds since the epoch."""
     until = well_until(spec, policy, evidence, now)
     if until is not None:
-        next_at = None if until == inf else nextafter(until, inf)
-        return Look(severity=Severity.OK, age_s=_age(evidence, now), next_at=next_at)
+        age_s, next_at = _age(evidence, now), after(until)
+        return Look(severity=Severity.OK, age_s=age_s, next_at=next_at)
     return _from_the_future(evidence, now) or _what_is_wrong(spec, policy, evidence, now)
 
 
@@ -88,9 +95,13 @@ def _what_is_wrong(spec: CheckSpec, policy: AlertPolicy, evidence: Evidence, now
     found = [blame(spec, policy, evidence) for moment, blame in limits if now > moment]
     is_stale = any(finding.cause in _AGES for finding in found)
     found.extend(_findings(spec, evidence, is_stale=is_stale))
-    to_come = [moment for moment, _ in limits if moment >= now]
-    next_at = nextafter(min(to_come), inf) if to_come else None
-    return _summed_up(found, _age(evidence, now), next_at)
+    to_come = min((moment for moment, _ in limits if moment >= now), default=inf)
+    return _summed_up(found, _age(evidence, now), after(to_come))
+
+
+def after(moment: float) -> float | None:
+    """Return the first moment after this one, at which a look finds something else; None for never."""
+    return None if moment == inf else nextafter(moment, inf)
 
 
 def has_ages(spec: CheckSpec) -> bool:
@@ -159,15 +170,17 @@ def _allowed(spec: CheckSpec) -> float:
 
 
 def _aged(spec: CheckSpec, policy: AlertPolicy, evidence: Evidence) -> _Finding:
-    return _too_old(Severity.WARNING, _warning_age(spec, policy), evidence)
+    return _too_old(Severity.WARNING, _warning_age(spec, policy), spec, evidence)
 
 
 def _aged_much(spec: CheckSpec, policy: AlertPolicy, evidence: Evidence) -> _Finding:
-    return _too_old(Severity.CRITICAL, _critical_age(spec, policy), evidence)
+    return _too_old(Severity.CRITICAL, _critical_age(spec, policy), spec, evidence)
 
 
-def _too_old(severity: Severity, age: float, evidence: Evidence) -> _Finding:
+def _too_old(severity: Severity, age: float, spec: CheckSpec, evidence: Evidence) -> _Finding:
     cause, words = _cause_of_age(evidence)
+    if spec.kind is CheckKind.MACHINE:
+        words = _OF_ITSELF.get(spec.name, "no sign of life for more than {limit}")
     return _Finding(severity, cause, words.format(limit=span(age)), age)
 
 

@@ -5,7 +5,9 @@ MINUTES_FROM, HOURS_FROM, DAYS_FROM = 120.0, 7_200.0, 360_000.0
 
 
 def span(seconds: float) -> str:
-    """Return a span of seconds as `90s`, `45m`, `26h` or `9d`, rounded down."""
+    """Return a span of seconds as `500ms`, `90s`, `45m`, `26h` or `9d`, rounded down."""
+    if 0.0 < seconds < 1.0:
+        return f"{int(seconds * 1000)}ms"
     if seconds < MINUTES_FROM:
         return f"{int(seconds)}s"
     if seconds < HOURS_FROM:

@@ -99,9 +99,8 @@ def _is_seen(state: AlertState, kind: Telling) -> bool:
 
 
 def _bears_out(found: Severity, confirmed: Severity) -> bool:
-    """Tell whether the newest look still finds what is about to be told; what cannot be verified is told as a warning."""
-    known = Severity.WARNING if found is Severity.UNKNOWN else found
-    return known.rank >= confirmed.rank
+    """Tell whether the newest look does not find it better than what is about to be told; not to know is not better."""
+    return found is Severity.UNKNOWN or found.rank >= confirmed.rank
 
 
 def _held(

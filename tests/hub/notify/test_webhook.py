@@ -2,6 +2,7 @@ import hashlib
 import hmac
 import json
 import socket
+from base64 import b64encode
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -43,6 +44,15 @@ def test_a_message_is_posted_as_json_with_its_key_and_signature(
         "checks": ["a"],
         "at": "2026-01-01T12:00:00.500Z",
     }
+
+
+def test_a_login_in_the_address_is_sent_as_one(sink: Any, message: Message) -> None:
+    address = sink.url.replace("http://", "http://ann:p%40ss@")
+
+    assert posted(address, message) == Delivered()
+
+    ((_path, headers, _body),) = sink.came
+    assert headers["authorization"] == f"Basic {b64encode(b'ann:p@ss').decode()}"
 
 
 def test_the_answer_decides_whether_it_is_tried_again(sink: Any, message: Message) -> None:

@@ -55,6 +55,7 @@ class Story:
         self.box = box
         self.bad: dict[str, int] = {}
         self.number = dict.fromkeys("ab", 0)
+        self.worse: dict[str, int] = {}
         self.heard: list[tuple[str, str]] = []
 
     def tell(self, check: str) -> None:
@@ -63,7 +64,14 @@ class Story:
             self.bad[check] = self.number[check]
             self.box.tell(check, incident=self.number[check])
 
+    def rise(self, check: str) -> None:
+        if check in self.bad and check not in self.worse:
+            self.worse[check] = self.bad[check]
+            raised, incident = Telling.RAISE, self.bad[check]
+            self.box.tell(check, raised, Severity.CRITICAL, incident=incident, number=1)
+
     def over(self, check: str) -> None:
+        self.worse.pop(check, None)
         if check in self.bad:
             self.box.tell(check, Telling.RESOLVE, incident=self.bad.pop(check))
 
@@ -95,7 +103,7 @@ class Story:
 
 ACTS = st.lists(
     st.tuples(
-        st.sampled_from(["tell", "over", "batch", "arrive", "fail", "crash"]),
+        st.sampled_from(["tell", "rise", "over", "batch", "arrive", "fail", "crash"]),
         st.sampled_from("ab"),
     ),
     max_size=40,
@@ -117,5 +125,6 @@ def test_whatever_happens_each_channel_hears_of_each_incident_and_of_its_end_las
     assert (status.loose, status.pending, status.dead) == (0, 0, 0)
     for check in "ab":
         last = [kind for name, kind in story.heard if name == check][-1:]
-        wanted = ["open"] if check in story.bad else ["resolve"]
+        known = "raise" if check in story.worse else "open"
+        wanted = [known] if check in story.bad else ["resolve"]
         assert last == (wanted if story.number[check] else [])

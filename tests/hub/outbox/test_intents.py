@@ -48,6 +48,21 @@ def test_a_resolve_goes_to_exactly_those_who_were_told(post: Any) -> None:
     assert box.tell("c", RESOLVE) == ()
 
 
+def test_a_channel_under_another_name_hears_the_end_and_what_it_was(post: Any) -> None:
+    box = post("phone")
+    box.tell("a")
+    box.later(30)
+    box.batch()
+    box.arrived("phone")
+    box.settings = post("mobile").settings
+
+    assert box.tell("a", RESOLVE) == ("mobile",)
+    box.later(5)
+    box.batch()
+    (told,) = box.arrived("mobile")
+    assert "kept failing from" in told.body
+
+
 def test_what_is_over_before_it_was_told_is_told_once(post: Any) -> None:
     box = post("phone")
     box.tell("a")
@@ -122,6 +137,29 @@ def test_a_message_under_way_is_followed_by_its_resolve(post: Any) -> None:
 
     assert box.row(first.key)["state"] == "sending"
     assert [box.message(row).kind.value for row in box.rows("phone")] == ["open", "resolve"]
+
+
+def test_what_travels_anew_does_not_fall_behind_newer_words_about_the_same_check(
+    post: Any,
+) -> None:
+    box = post("phone")
+    box.tell("a")
+    box.tell("b")
+    box.later(30)
+    box.batch()
+    box.claim("phone")
+    box.mark(TryLater(why="away"))
+    box.tell("b", RAISE, CRITICAL, number=1)
+    box.tell("c", severity=CRITICAL)
+    box.later(5)
+    box.batch()
+    box.tell("a", RESOLVE)
+    box.later(900)
+    box.batch()
+
+    told = titles(box.arrived("phone"))
+
+    assert told.index("WARNING: 1 check failed: b") < told.index("CRITICAL: 2 checks failed: b, c")
 
 
 def test_reminders_do_not_pile_up_while_a_channel_is_away(post: Any) -> None:

@@ -88,7 +88,8 @@ def test_a_file_must_be_there_and_written_lately(tmp_path: Path) -> None:
     by_age = look(CheckKind.FILE, str(path), period=3600.0, warning_after=60.0)
     assert by_age.failure == ""
     assert by_age.covered_at == pytest.approx(now - 7200)
-    assert look(CheckKind.FILE, str(path), period=60.0).failure == ""
+    usual = look(CheckKind.FILE, str(path), period=60.0)
+    assert "expected at most 60 s" in usual.failure
 
 
 def test_a_program_is_judged_by_how_it_ends(tmp_path: Path) -> None:
@@ -120,3 +121,17 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(tmp_path: Path
 
 def test_a_check_without_a_target_cannot_be_verified() -> None:
     assert look(CheckKind.TCP).unverified
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [
+        (CheckKind.FILE, "a\0b"),
+        (CheckKind.COMMAND, "a\0b"),
+        (CheckKind.HTTP, "http://[::1/"),
+        (CheckKind.TCP, "[::1:5"),
+        (CheckKind.TCP, f"{'a' * 64}.example:5"),
+    ],
+)
+def test_a_target_nobody_can_look_at_harms_no_other_check(kind: CheckKind, target: str) -> None:
+    assert look(kind, target).unverified

@@ -172,3 +172,18 @@ def test_the_reference_names_every_call_and_metric() -> None:
             assert f"`{word}" in text, (call.path, word)
     for metric in status.METRICS:
         assert f"`{metric}" in text, metric
+
+
+def test_a_span_that_no_year_can_be_written_for_is_refused_and_spoils_no_list(desk: Any) -> None:
+    asked = (
+        ("/silences", {"pattern": "*", "for_s": 1e18}),
+        ("/tokens", {"name": "x", "scopes": ["read"], "for_s": 1e18}),
+        ("/tokens", {"name": "x", "scopes": ["read"], "for_s": 0}),
+        ("/tokens", {"name": "", "scopes": ["read"]}),
+        ("/tokens", {"name": "two\nlines", "scopes": ["read"]}),
+        ("/checks/export/ping", {"rid": "a\0b"}),
+    )
+    for path, body in asked:
+        assert desk.ask("POST", f"/api/v1{path}", token="admin", json_=body).status == 400, path
+    for path in ("/silences", "/tokens"):
+        assert desk.ask("GET", f"/api/v1{path}", token="admin").status == 200

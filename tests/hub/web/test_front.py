@@ -43,3 +43,13 @@ def test_every_answer_is_dated_and_shut_against_frames_and_caches(desk: Any) -> 
         assert headers["x-frame-options"] == "DENY"
         assert headers["x-content-type-options"] == "nosniff"
         assert "server" not in headers
+
+
+def test_a_name_the_configuration_gives_the_hub_is_its_own(desk: Any) -> None:
+    assert desk.ask("GET", "/healthz", headers={"host": "hub.example"}).status == 421
+
+    desk.parts.settings = replace(desk.parts.settings, hosts=("Hub.Example",))
+
+    for host in ("hub.example", "HUB.example.:443"):
+        assert desk.ask("GET", "/healthz", headers={"host": host}).status == 200
+    assert desk.ask("GET", "/healthz", headers={"host": "x.hub.example"}).status == 421

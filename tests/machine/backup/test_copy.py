@@ -1,5 +1,6 @@
 """The copy engine: what it keeps, what it gives back, and what no crash and no full disk takes from it."""
 
+import hashlib
 import json
 import os
 import stat
@@ -10,17 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.clock import SystemClock
 from holdfast.errors import Refused, UnknownName
-from holdfast.machine.backup import copy_take
+from holdfast.machine.backup import copy_restore, copy_take
 from holdfast.machine.backup.copy import Copy
 from holdfast.machine.backup.copy_take import FILES
 from holdfast.machine.backup.engine import (
+    BackupFailed,
     Phase,
     Progress,
     ProjectMissing,
     RepositoryMissing,
     RepositoryUnusable,
 )
+from holdfast.machine.backup.manifest import Entry, EntryKind
 from holdfast.machine.backup.place import MARKER
 from holdfast.machine.backup.tree import Copied, Tick, read_through
 from holdfast.model.backup import BackupSpec, EngineName
@@ -148,6 +152,20 @@ def test_every_change_of_a_project_makes_a_snapshot(here: Here) -> None:
     for change in changes:
         change()
         assert here.engine.backup().is_new
+
+
+def test_a_snapshot_of_the_future_stands_for_nothing_that_is_made_now(here: Here) -> None:
+    class Ahead(SystemClock):
+        def wall(self) -> float:
+            return super().wall() + 1e6
+
+    stored = here.write("a", "alpha")
+    ahead = Copy(here.spec, clock=Ahead()).backup().snapshot
+    now = here.engine.backup()
+    assert (now.is_new, now.snapshot.at < ahead.at) == (True, True)
+    names = [here.stored(one, stored.name) for one in (ahead.id, now.snapshot.id)]
+    assert names[0].samefile(names[1])
+    assert not here.engine.backup().is_new
 
 
 def test_a_file_that_did_not_change_is_stored_once_and_nobody_may_write_to_it(here: Here) -> None:
@@ -324,6 +342,64 @@ def test_a_snapshot_whose_manifest_is_damaged_is_none(here: Here, tmp_path: Path
     assert here.engine.backup().is_new
 
 
+def test_a_damaged_manifest_is_damage_that_a_verify_finds(here: Here) -> None:
+    here.write("a", "alpha")
+    taken = here.engine.backup().snapshot.id
+    entries = here.kept / taken / "entries.jsonl"
+    entries.write_bytes(entries.read_bytes().replace(b"420", b"511"))
+    for part in (0, None):
+        verdict = here.engine.verify(taken, part, 4)
+        assert (verdict.sound, taken in verdict.why) == (False, True)
+    healed = here.engine.backup().snapshot.id
+    assert here.engine.verify(healed, 0, 4).sound
+    (here.kept / taken / "manifest.json").write_text("{", encoding="utf-8")
+    assert not here.engine.verify(healed, None, 4).sound
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file of Linux that cannot be read")
+def test_a_bad_sector_of_the_project_is_no_fault_of_the_repository(here: Here) -> None:
+    target = here.root / "target"
+    with pytest.raises(OSError, match="Input/output") as caught:
+        read_through("/proc/self/mem", str(target), lambda _: None)
+    assert caught.value.filename == "/proc/self/mem"
+
+
+def test_a_restore_puts_nothing_through_a_link_of_a_forged_manifest(tmp_path: Path) -> None:
+    outside, stored, to = (tmp_path / name for name in ("outside", "stored", "to"))
+    (stored / FILES / "d").mkdir(parents=True)
+    outside.mkdir()
+    (stored / FILES / "d" / "x").write_text("x", encoding="utf-8")
+    digest = hashlib.sha256(b"x").hexdigest()
+    usual = {"mode": 0o600, "mtime_ns": 0, "ctime_ns": 0, "uid": 0, "gid": 0}
+    link = Entry(path="d", kind=EntryKind.LINK, content=str(outside), **usual)
+    below = Entry(path="d/x", kind=EntryKind.FILE, size=1, content=digest, **usual)
+    for count, entries in enumerate(((link, below), (below,))):
+        forged = {one.path: one for one in entries}
+        place = to / str(count)
+        place.mkdir(parents=True)
+        if len(entries) == 1:  # a link that stood there before
+            (place / "d").symlink_to(outside)
+        done = copy_restore.restore("id", str(stored), forged, str(place), lambda _: None)
+        assert done.lost == ("d/x",)
+        assert not list(outside.iterdir())
+
+
+def test_a_restore_to_a_full_disk_is_told_and_leaves_no_half_of_a_file(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.write("a", "alpha")
+    taken = here.engine.backup().snapshot.id
+
+    def full(source: str, target: str, tick: Tick) -> Copied:
+        Path(target).write_text("al", encoding="utf-8")
+        raise OSError(28, "No space left on device", target)
+
+    monkeypatch.setattr(copy_restore, "read_through", full)
+    with pytest.raises(BackupFailed, match="to is full"):
+        here.engine.restore(taken, str(tmp_path / "to"))
+    assert not list((tmp_path / "to").iterdir())
+
+
 def test_what_is_forgotten_is_gone_and_what_others_hold_too_stays(here: Here) -> None:
     here.write("a", "alpha")
     first = here.engine.backup().snapshot.id
@@ -393,6 +469,29 @@ def test_the_repository_is_for_its_owner_only(here: Here) -> None:
     here.engine.backup()
     assert stat.S_IMODE(here.repository.stat().st_mode) == 0o700
     assert stat.S_IMODE(here.kept.stat().st_mode) == 0o700
+
+
+def test_a_file_that_becomes_a_link_or_loses_its_folder_is_passed_over(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.write("a", "alpha")
+    here.write("b", "beta")
+    here.write("d/c", "gamma")
+
+    def changing(source: str, target: str | None, tick: Tick) -> Copied:
+        path = Path(source)
+        if path.name == "b":
+            path.unlink()
+            path.symlink_to("a")
+        if path.name == "c":
+            path.unlink()
+            path.parent.rmdir()
+            path.parent.write_text("", encoding="utf-8")
+        return read_through(source, target, tick)
+
+    monkeypatch.setattr(copy_take, "read_through", changing)
+    found = here.engine.backup().snapshot
+    assert (found.files, found.partial) == (1, False)
 
 
 def test_what_is_no_file_and_what_goes_away_is_passed_over(

@@ -1,12 +1,16 @@
 """The engine that drives the real restic: what it keeps and gives back, and each way in which it fails."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -237,3 +241,85 @@ def test_the_password_is_made_for_its_owner_only_and_never_on_a_command_line(
     path = Path(str(spec.password_file))
     assert path.stat().st_mode & 0o077 == 0
     assert len(path.read_text(encoding="utf-8").strip()) >= 40
+
+
+def test_a_new_repository_far_away_is_made_with_its_password(
+    spec: BackupSpec, tmp_path: Path
+) -> None:
+    with Far() as far:
+        password = tmp_path / "made"
+        engine = Restic(replace(spec, repository=far.address, password_file=str(password)))
+        assert not engine.exists()
+        assert engine.init()
+        assert engine.exists()
+        assert engine.snapshots() == ()
+        password.unlink()
+        with pytest.raises(RepositoryUnusable) as caught:
+            engine.exists()
+        assert caught.value.cause == "password"
+        assert not password.exists()
+
+
+class Asked(BaseHTTPRequestHandler):
+    """Keeps what restic gives it, by the first version of restic's REST protocol."""
+
+    kept: ClassVar[dict[str, bytes]] = {}
+
+    def do_HEAD(self) -> None:
+        self.answer(self.kept.get(self.path))
+
+    def do_GET(self) -> None:
+        names = [path.rpartition("/")[2] for path in self.kept if path.startswith(self.path)]
+        is_folder = self.path.endswith("/")
+        self.answer(json.dumps(names).encode() if is_folder else self.kept.get(self.path))
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if "?" not in self.path:
+            self.kept[self.path] = content
+        self.answer(b"")
+
+    def do_DELETE(self) -> None:
+        self.answer(self.kept.pop(self.path, None))
+
+    def answer(self, content: bytes | None) -> None:
+        self.send_response(404 if content is None else 200)
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content or b"")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Far:
+    """A repository behind a server."""
+
+    def __init__(self) -> None:
+        Asked.kept.clear()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.address = f"rest:http://127.0.0.1:{self.server.server_port}/"
+
+    def __enter__(self) -> "Far":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+def test_a_folder_that_cannot_be_read_and_a_listing_nobody_knows_are_told(
+    spec: BackupSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strange = tmp_path / "strange"
+    strange.write_text("#!/bin/sh\necho '[{}]'\n", encoding="utf-8")
+    strange.chmod(0o700)
+    with pytest.raises(BackupFailed, match="nobody here knows"):
+        Restic(spec, program=str(strange)).snapshots()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # who is root may read everything
+    with pytest.raises(ProjectMissing, match="cannot be read"):
+        Restic(spec).backup()

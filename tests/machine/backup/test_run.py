@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ import pytest
 
 from holdfast import statefile
 from holdfast.clock import SystemClock
-from holdfast.errors import LockHeld, UnknownName
+from holdfast.errors import LockHeld, Refused, StateIOError, UnknownName
 from holdfast.home import Home
 from holdfast.machine.backup import record
 from holdfast.machine.backup.copy import Copy
@@ -25,6 +26,7 @@ from holdfast.machine.backup.engine import (
     ProjectMissing,
     Report,
     RepositoryMissing,
+    RepositoryUnusable,
     Verdict,
     choose,
     silent,
@@ -32,9 +34,11 @@ from holdfast.machine.backup.engine import (
 from holdfast.machine.backup.progress import ProgressFile, path_of
 from holdfast.machine.backup.run import Ports, back_up, ended_by_signals, run, verify
 from holdfast.machine.backup.telling import Told
-from holdfast.model.backup import EngineName, Keep, Taken
+from holdfast.model.backup import BackupRecord, EngineName, Keep, Snapshot, Taken
+from holdfast.model.check import CheckKind, CheckSpec, Evidence, Observation
 from holdfast.model.project import Project
-from holdfast.model.wire import to_plain
+from holdfast.model.wire import from_plain, to_plain
+from holdfast.rules.evidence import observed
 
 DAY = 86_400.0
 
@@ -135,6 +139,103 @@ def test_a_project_that_did_not_change_is_fresh_all_the_same(bench: Bench) -> No
     assert (after.covered_at or 0) - (before.covered_at or 0) > 90
 
 
+def test_a_project_that_never_changes_stays_fresh_for_the_hub(bench: Bench) -> None:
+    check = CheckSpec(
+        name="notes", kind=CheckKind.BACKUP, warning_after=DAY, critical_after=3 * DAY
+    )
+    evidence = Evidence(first_seen_at=bench.clock.wall())
+    in_its_time(bench)
+    for day in range(5):
+        bench.clock.ahead = day * DAY
+        assert bench.back_up() == 0
+        now = bench.clock.wall()
+        seen = from_plain(Observation, {"at": now, **bench.observation})
+        evidence = observed(check, evidence, seen, now)
+        assert evidence.last_success_at is not None
+        assert now - evidence.last_success_at < DAY
+
+
+def test_a_clock_that_was_ahead_makes_nothing_fresh_once_it_is_right(bench: Bench) -> None:
+    class Locked(Over):
+        def backup(self, report: Report = silent) -> Taken:
+            raise RepositoryUnusable("locked", cause="locked")
+
+        def snapshots(self) -> tuple[Snapshot, ...]:
+            raise RepositoryUnusable("locked", cause="locked")
+
+    in_its_time(bench)
+    bench.back_up()
+    bench.clock.ahead = 9 * DAY
+    assert bench.back_up() == 0
+    bench.clock.ahead = 0.0
+    bench.wrap = Locked
+    with pytest.raises(RepositoryUnusable):
+        bench.back_up()
+    covered = bench.observation["covered_at"]
+    assert isinstance(covered, float)
+    assert covered <= bench.clock.wall()
+
+
+def test_what_was_removed_by_hand_does_not_fail_the_run_that_would_forget_it(bench: Bench) -> None:
+    in_its_time(bench)
+    for hours in (0, 2, 4):
+        bench.clock.ahead = hours * 3600.0
+        (bench.folder / "a.md").write_text(f"{hours}", encoding="utf-8")
+        bench.back_up()
+    first = record.read(bench.home, "notes").snapshots[0].id
+    shutil.rmtree(Path(bench.spec.repository, "here", "notes", first))
+    bench.clock.ahead = 6 * 3600.0
+    (bench.folder / "a.md").write_text("six", encoding="utf-8")
+    assert bench.back_up(keep=Keep(hourly=1, daily=0, weekly=0, monthly=0)) == 0
+
+
+def test_a_verify_that_comes_to_nothing_is_no_failed_backup(bench: Bench) -> None:
+    class Broken(Over):
+        def verify(
+            self, snapshot: str, part: int | None, parts: int, report: Report = silent
+        ) -> Verdict:
+            raise bench_error
+
+    bench.back_up()
+    bench.wrap = Broken
+    for bench_error in (KeyboardInterrupt(), RepositoryUnusable("locked", cause="locked")):
+        bench.told.clear()
+        with pytest.raises(type(bench_error)):
+            verify(bench.home, bench.spec, bench.ports, whole=False)
+        assert (bench.kinds, bench.observation["failure"]) == (["backup.observed"], "")
+
+
+def test_what_the_system_refuses_is_a_failure_that_is_remembered(bench: Bench) -> None:
+    class Refusing(Over):
+        def backup(self, report: Report = silent) -> Taken:
+            raise PermissionError(13, "Permission denied", "/x")
+
+    bench.wrap = Refusing
+    with pytest.raises(PermissionError):
+        bench.back_up()
+    assert bench.observation["failure"] == "/x: Permission denied"
+
+
+def test_a_full_state_folder_does_not_keep_a_project_from_being_backed_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(home: Home, found: BackupRecord) -> None:
+        path = str(home.backup(found.name))
+        raise StateIOError(f"{path}: No space left", path=path, errno_name="ENOSPC")
+
+    monkeypatch.setattr(record, "save", full)
+    assert bench.back_up() == 0
+    assert any("not remembered" in line for line in bench.said)
+
+
+def test_a_project_that_leads_into_its_repository_is_refused(bench: Bench, tmp_path: Path) -> None:
+    inner = tmp_path / "repository" / "inner"
+    inner.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(inner)
+    with pytest.raises(Refused, match="lies within its repository"):
+        bench.back_up(path=str(tmp_path / "link"))
+
+
 def test_what_nobody_heard_is_remembered_as_untold(bench: Bench) -> None:
     bench.is_heard = False
     assert bench.back_up() == 0
@@ -159,6 +260,13 @@ def test_a_repository_that_is_gone_is_never_made_anew(bench: Bench) -> None:
     assert not Path(bench.spec.repository).exists()
     assert "repository" in str(bench.observation["missing"])
     assert bench.back_up(repository=f"{bench.spec.repository}-new") == 0
+
+
+def test_a_snapshot_that_is_not_believed_is_told_in_the_last_line(bench: Bench) -> None:
+    (bench.folder / "a.md").unlink()
+    assert bench.back_up() == 1
+    assert "failed" in bench.said[-1]
+    assert "holds no file" in bench.said[-1]
 
 
 def test_an_empty_project_is_no_success(bench: Bench) -> None:
@@ -241,7 +349,7 @@ def test_progress_is_written_only_now_and_then(bench: Bench) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_a_run_that_is_ended_says_so_and_takes_back_what_it_began(bench: Bench) -> None:
+def test_a_run_that_is_ended_is_no_failure_and_takes_back_what_it_began(bench: Bench) -> None:
     class Endless(Over):
         def backup(self, report: Report = silent) -> Taken:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -251,7 +359,9 @@ def test_a_run_that_is_ended_says_so_and_takes_back_what_it_began(bench: Bench) 
     with pytest.raises(SystemExit) as ended, ended_by_signals():
         bench.back_up()
     assert ended.value.code == 128 + signal.SIGTERM
-    assert "ended before" in record.read(bench.home, "notes").last_error
+    known = record.read(bench.home, "notes")
+    assert (known.last_error, known.last_attempt_at is None) == ("", False)
+    assert bench.kinds == ["backup.observed"]
     bench.wrap = lambda engine: engine
     assert bench.back_up() == 0
 

@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.machine.supervisor.notices import Notices
 from holdfast.machine.supervisor.service import Service
-from holdfast.machine.supervisor.stand_in import AWAY_AFTER, HUB, StandIn
+from holdfast.machine.supervisor.stand_in import AWAY_AFTER, HUB, STEADY_AFTER, StandIn
 from holdfast.model.service import Actual, Desired, ServiceState
 from holdfast.model.spec import ServiceSpec
 
@@ -68,9 +68,14 @@ def told() -> Told:
     return Told()
 
 
+def standing_in(loop: Loop, told: Told, *, has_hub: bool) -> StandIn:
+    known = cast("asyncio.AbstractEventLoop", loop), cast("Notices", told)
+    return StandIn(*known, has_hub=has_hub)
+
+
 @pytest.fixture
 def stand_in(loop: Loop, told: Told) -> StandIn:
-    return StandIn(cast("asyncio.AbstractEventLoop", loop), cast("Notices", told))
+    return standing_in(loop, told, has_hub=False)
 
 
 def hub(actual: Actual, desired: Desired = Desired.UP) -> Service:
@@ -108,12 +113,13 @@ def test_what_happens_while_the_hub_is_away_for_long_is_told_by_the_supervisor(
     assert told.heard == ["service.held api", "service.stuck db"]
 
 
-def test_a_hub_that_comes_back_in_time_leaves_nothing_to_say(
+def test_a_hub_that_comes_back_in_time_and_stays_leaves_nothing_to_say(
     stand_in: StandIn, told: Told, loop: Loop
 ) -> None:
     stand_in.attend(hub(Actual.STARTING))
     stand_in.hear("service.held", "api", {})
     stand_in.attend(hub(Actual.RUNNING))
+    loop.pass_(STEADY_AFTER)
     loop.pass_(2 * AWAY_AFTER)
     assert told.heard == []
 
@@ -121,6 +127,38 @@ def test_a_hub_that_comes_back_in_time_leaves_nothing_to_say(
     loop.pass_(AWAY_AFTER / 2)
     stand_in.hear("service.held", "db", {})
     assert told.heard == [], "each absence has its own minute"
+
+
+def test_a_hub_that_dies_again_and_again_does_not_keep_the_supervisor_silent(
+    stand_in: StandIn, told: Told, loop: Loop
+) -> None:
+    stand_in.attend(hub(Actual.BACKOFF))
+    stand_in.hear("service.held", "api", {})
+    for _ in range(30):
+        stand_in.attend(hub(Actual.RUNNING))
+        loop.pass_(STEADY_AFTER / 5)
+        stand_in.attend(hub(Actual.BACKOFF))
+    assert told.heard == ["service.held api"]
+    stand_in.hear("service.stuck", "db", {})
+    assert told.heard == ["service.held api", "service.stuck db"]
+
+    stand_in.attend(hub(Actual.RUNNING))
+    loop.pass_(STEADY_AFTER)
+    stand_in.hear("service.held", "web", {})
+    assert told.heard == ["service.held api", "service.stuck db"], "now the hub tells it"
+
+
+def test_what_is_found_before_the_hub_is_known_again_is_left_to_it(loop: Loop, told: Told) -> None:
+    stand_in = standing_in(loop, told, has_hub=True)
+    stand_in.hear("service.held", "api", {})
+    stand_in.attend(hub(Actual.RUNNING))
+    loop.pass_(STEADY_AFTER)
+    assert told.heard == []
+
+    alone = standing_in(loop, told, has_hub=True)
+    alone.hear("service.held", "api", {})
+    loop.pass_(AWAY_AFTER)
+    assert told.heard == ["service.held api"]
 
 
 def test_a_hub_nobody_wants_any_more_hands_over_at_once(stand_in: StandIn, told: Told) -> None:

@@ -126,6 +126,17 @@ def test_a_limit_reached_later_makes_blind_too() -> None:
     assert kernel.opened[0][2].is_closed
 
 
+def test_a_name_that_is_no_text_blinds_nobody() -> None:
+    kernel = Kernel()
+    eyes = Eyes(kernel.open)
+    eyes.turn_to(["/", "/proc"])
+    kernel.opened[0][2].told = [RuntimeError("Unable to decode path 'caf\\xe9' to string")]
+    assert eyes.changes() == set()
+    assert (eyes.blind, eyes.unread) == ({}, {"/", "/proc"})
+    kernel.opened[-1][2].told = [{(1, "/proc/1")}]
+    assert eyes.changes() == {"/proc/1"}
+
+
 def test_the_real_kernel_refuses_a_path_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No path"):
         open_notifier([str(tmp_path / "no")], True)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import IO
 
+from holdfast.hub.environment import of_a_program
 from holdfast.hub.notify.render import payload, reason
 from holdfast.model.message import Delivered, Message, Outcome, Refused, TryLater
 
@@ -40,7 +41,7 @@ def _run(words: Sequence[str], message: Message, timeout: float, said: IO[bytes]
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=said,
-        env={**os.environ, **_variables(message)},
+        env=of_a_program(_variables(message)),
         start_new_session=True,
     ) as program:
         try:
@@ -65,7 +66,9 @@ def _variables(message: Message) -> dict[str, str]:
 
 def _short(text: str) -> str:
     """Return a text that a program can be given in its environment; the whole stands on its standard input."""
-    return text.replace("\0", "").encode(errors="replace")[:LONGEST_VARIABLE].decode(errors="ignore")
+    return (
+        text.replace("\0", "").encode(errors="replace")[:LONGEST_VARIABLE].decode(errors="ignore")
+    )
 
 
 def _kill(program: "subprocess.Popen[bytes]") -> None:

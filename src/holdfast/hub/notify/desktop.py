@@ -80,9 +80,7 @@ def _run(words: list[str], timeout: float) -> Outcome:
     except FileNotFoundError:
         return Refused(why=f"no desktop: {words[0]} is not installed")
     except subprocess.TimeoutExpired:
-        return TryLater(
-            why=f"{words[0]} did not end within {timeout:g} s", may_have_arrived=True
-        )
+        return TryLater(why=f"{words[0]} did not end within {timeout:g} s", may_have_arrived=True)
     except OSError as error:
         return TryLater(why=f"{words[0]} cannot be executed: {error.strerror}")
     if ended.returncode == 0:

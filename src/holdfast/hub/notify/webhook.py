@@ -5,6 +5,7 @@ import hmac
 import os
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from urllib.parse import unquote
 
 import urllib3
 
@@ -61,6 +62,9 @@ def _post(
 ) -> urllib3.BaseHTTPResponse:
     """POST once; what the other side answers is dropped unread, so that a long answer costs nothing."""
     limits = urllib3.Timeout(total=timeout)
+    login = urllib3.util.parse_url(address).auth
+    if login:  # urllib3 leaves it out of what it sends
+        headers = {**headers, **urllib3.make_headers(basic_auth=unquote(login))}
     with urllib3.PoolManager(timeout=limits, retries=False) as pool:
         answer = pool.request(
             "POST", address, body=body, headers=headers, redirect=False, preload_content=False
@@ -71,9 +75,7 @@ def _post(
 
 def _never_sent(error: urllib3.exceptions.HTTPError) -> bool:
     """Tell whether nobody was reached at all; a broken or late answer leaves open whether it was taken."""
-    return isinstance(
-        error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.SSLError
-    )
+    return isinstance(error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.SSLError)
 
 
 def _outcome(answer: urllib3.BaseHTTPResponse, host: str, now: float) -> Outcome:

@@ -28,6 +28,8 @@ def _add(
     tx: Tx, settings: HubSettings, group: batching.Group, channel: Channel | None, now: Now
 ) -> None:
     message = wording.message(group, settings.policy, channel, settings.machine, now.wall)
+    # The same members may come together again, behind another message; of the first one nobody was given anything.
+    tx.run("outbox.forget_superseded", key=message.key)
     tx.run(
         "outbox.add_batch",
         key=message.key,

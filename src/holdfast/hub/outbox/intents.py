@@ -12,7 +12,7 @@ from holdfast.hub import events
 from holdfast.hub.check import Check
 from holdfast.hub.store.interface import Tx
 from holdfast.model.alert import Tell, Telling
-from holdfast.model.check import Look, Severity
+from holdfast.model.check import CheckKind, Look, Severity
 from holdfast.model.hub import HubSettings
 from holdfast.model.message import Channel, Intent, Message, Travel
 from holdfast.model.service import Now
@@ -53,7 +53,8 @@ def enqueue(
     for channel in receivers:
         mine = [each for each in known if each.intent.channel == channel.name]
         _take_back(tx, mine, tell.kind, now)
-        _add(tx, _intent(channel, check, tell, look, [each.intent for each in mine], now))
+        earlier = [each.intent for each in mine or known]
+        _add(tx, _intent(channel, check, tell, look, earlier, now))
     return tuple(channel.name for channel in receivers)
 
 
@@ -174,13 +175,21 @@ def _take_back(tx: Tx, known: Sequence[_Known], kind: Telling, now: Now) -> None
 
 
 def supersede(tx: Tx, batch: str, now: Now) -> None:
-    """Take a message back that nobody was given yet; its other intents wait for a new one."""
+    """Take a message back that nobody was given yet; its other intents wait for a new one.
+
+    So do those of the messages behind it that tell of the same checks, or the older word would come after the newer.
+    """
     if not tx.run("outbox.supersede", key=batch, now=now.wall):
         return
+    left = {decode(row["facts"]).check for row in tx.all("outbox.members", batch=batch)}
     tx.run("outbox.loosen", batch=batch)
     row = tx.one("outbox.by_key", key=batch)
     assert row is not None
     events.note(tx, "notification.superseded", row["channel"], {"key": batch}, now=now)
+    for behind in tx.all("outbox.undelivered", channel=row["channel"]):
+        checks = msgspec.json.decode(behind["message"], type=Message).checks
+        if behind["id"] > row["id"] and not left.isdisjoint(checks):
+            supersede(tx, behind["key"], now)
 
 
 def _intent(
@@ -200,7 +209,8 @@ def _intent(
         cause=look.cause,
         why=look.why,
         limit_s=look.limit_s,
-        age_s=look.age_s,
+        # The age of a machine's evidence is how long it has been silent, which the reason tells.
+        age_s=None if check.spec.kind is CheckKind.MACHINE else look.age_s,
         opened_at=check.alert.opened_at,
         backoff=check.alert.backoff,
     )

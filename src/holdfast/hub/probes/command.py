@@ -8,6 +8,7 @@ import sys
 import tempfile
 from typing import IO
 
+from holdfast.hub.environment import of_a_program
 from holdfast.model.check import CheckSpec, Observation
 
 LAST_WORDS = 4_000
@@ -32,6 +33,7 @@ async def look(spec: CheckSpec, now: float) -> Observation:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                env=of_a_program(),
                 start_new_session=True,
             )
         except OSError as error:

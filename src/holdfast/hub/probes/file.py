@@ -1,21 +1,18 @@
 """Is a file there, and was it written lately?"""
 
-import asyncio
 import os
 import stat
 
+from holdfast.hub.probes.aside import aside
 from holdfast.model.check import CheckSpec, Observation
-
-USUAL_PERIOD = 60.0
-"""The period of a check that names none, in seconds: how often it is looked at, which says nothing about the file."""
 
 
 async def look(spec: CheckSpec, now: float) -> Observation:
-    """Look at a file; an age that `warning_after` or `critical_after` limits is left to them.
+    """Look at a file, which its period and grace allow to be so old; where `warning_after` or `critical_after` say how old, they do.
 
     A network folder that is away can hold a look up for long, so it is made on a thread.
     """
-    return await asyncio.to_thread(_look, spec, now)
+    return await aside(spec.name, lambda: _look(spec, now))
 
 
 def _look(spec: CheckSpec, now: float) -> Observation:
@@ -38,6 +35,6 @@ def _look(spec: CheckSpec, now: float) -> Observation:
 
 def _limit(spec: CheckSpec) -> float | None:
     has_ages = spec.warning_after is not None or spec.critical_after is not None
-    if has_ages or spec.period is None or spec.period == USUAL_PERIOD:
+    if has_ages or spec.period is None:
         return None
     return spec.period + spec.grace

@@ -1,8 +1,8 @@
 """Does a web address answer well?"""
 
-import asyncio
 from urllib.parse import urlsplit
 
+from holdfast.hub.probes.aside import aside
 from holdfast.hub.probes.fetch import fetch
 from holdfast.model.check import CheckSpec, Observation
 
@@ -17,7 +17,8 @@ async def look(spec: CheckSpec, now: float) -> Observation:
         return Observation(
             at=now, unverified=f"{url!r} is no web address; write it like https://example.org/"
         )
-    answer = await asyncio.to_thread(fetch, url, spec.timeout or LOOKS_FOR)
+    within = spec.timeout or LOOKS_FOR
+    answer = await aside(spec.name, lambda: fetch(url, within))
     if answer.why:
         return Observation(at=now, failure=answer.why)
     if answer.status >= 400:

@@ -28,6 +28,9 @@ async def probe(spec: CheckSpec, clock: Clock) -> Observation:
             found = await _PROBES[spec.kind](spec, now)
     except TimeoutError:
         found = Observation(at=now, failure=f"no answer within {within:g} s")
+    except (ValueError, OSError, RuntimeError) as error:
+        # A target no system call takes, or no file, process or thread to be had: that says nothing about what is looked at.
+        found = Observation(at=now, unverified=f"nobody could look: {error}")
     return _taking(found, clock.monotonic() - began)
 
 

@@ -11,7 +11,7 @@ SILENT_FOR = 60.0
 """Seconds between two parts of a body."""
 
 LARGEST_HEAD = 64 * 1024
-"""Bytes of the first line and the headers; a little more is seen before it is refused."""
+"""Bytes of the first line and the headers, not counting the piece in which they begin."""
 
 MOST_CONNECTIONS = 500
 """Connections at a time: who opens more than that leaves no descriptor for the database."""

@@ -5,17 +5,13 @@ import contextlib
 import socket
 import sys
 from collections.abc import Iterator
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from holdfast.errors import Refused
 from holdfast.model.hub import HubSettings
-
-if sys.platform != "win32":  # where httptools is not to be had
-    from holdfast.hub.web.connection import Connection
-
-SPEAKS = "h11" if sys.platform == "win32" else Connection
 
 ENDS_WITHIN = 3
 """Seconds that requests under way have to end."""
@@ -28,7 +24,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=SPEAKS,
+                http=_speaker(),
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -93,3 +89,11 @@ class Server(uvicorn.Server):
         """Take no new requests, finish those under way, and end."""
         self.should_exit = True
         self._left.set()
+
+
+def _speaker() -> "type[asyncio.Protocol] | Literal['h11']":
+    if sys.platform == "win32":  # where httptools is not to be had
+        return "h11"
+    from holdfast.hub.web.connection import Connection
+
+    return Connection

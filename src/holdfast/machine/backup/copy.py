@@ -109,20 +109,24 @@ class Copy:
                 report=report,
             )
             try:
-                head, is_new = take(making, found, self._past())
+                head, is_new = take(making, found, self._past(began))
                 if is_new:
                     rename(self._folder, MAKING + name, name)
             finally:
                 remove(making.folder)
         return Taken(snapshot=head.snapshot(), began_at=began, is_new=is_new)
 
-    def _past(self) -> Past | None:
-        """Return the newest whole snapshot, whose files are linked to where they are still the same."""
-        for head in reversed(self._heads()):
+    def _past(self, now: float) -> Past | None:
+        """Return the newest whole snapshot, whose files are linked to where they are still the same.
+
+        One that is dated in the future is the last choice: nobody knows when it was made.
+        """
+        heads = sorted(self._heads(), key=lambda head: (head.at <= now, head.at))
+        for head in reversed(heads):
             folder = os.path.join(self._folder, head.id)
             entries = entries_of(folder, head)
             if entries is not None:
-                return Past(head, folder, entries, damaged_in(folder))
+                return Past(head, folder, entries, damaged_in(folder), head.at > now)
         return None
 
     def snapshots(self) -> tuple[Snapshot, ...]:
@@ -170,7 +174,15 @@ class Copy:
         self._require()
         folder, entries = self._open(snapshot)
         may_restore_to(to, force=force)
-        return restore(snapshot, folder, entries, to, report)
+        try:
+            return restore(snapshot, folder, entries, to, report)
+        except OSError as error:
+            where = (
+                "is full" if error.errno in _FULL else f"cannot be used: {error.strerror or error}"
+            )
+            raise BackupFailed(
+                f"{to} {where} ({error.filename or to}), and what stands there now is not whole"
+            ) from error
 
     def _open(self, snapshot: str) -> tuple[str, dict[str, Entry]]:
         folder, entries = self._looked_into(snapshot)

@@ -1,5 +1,6 @@
 """Bring a snapshot of the copy engine back: bytes proved against the manifest, modes, dates, owners, links."""
 
+import contextlib
 import errno
 import os
 from collections.abc import Mapping
@@ -81,8 +82,12 @@ def _put(one: Entry, stored: str, to: str) -> bool:
 
 
 def _is_true_copy(source: str, target: str, one: Entry) -> bool:
-    copied = read_through(source, target, lambda _: None)
-    if copied.sha256 == one.content:
-        return True
-    os.unlink(target)
-    return False
+    """Copy a file, and leave nothing of it where it is not the one that was saved."""
+    is_true = False
+    try:
+        is_true = read_through(source, target, lambda _: None).sha256 == one.content
+    finally:
+        if not is_true:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(target)
+    return is_true

@@ -37,12 +37,13 @@ _CLOCK_TICK_NS = 2_000_000_000
 
 
 class Past(NamedTuple):
-    """The snapshot before, and which of its files were found damaged."""
+    """The snapshot before, which of its files were found damaged, and whether it is dated in the future."""
 
     head: Head
     folder: str
     entries: Mapping[str, Entry]
     damaged: frozenset[str]
+    is_ahead: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ def _is_same(making: Making, found: Scan, past: Past) -> bool:
     """Tell whether the snapshot before holds just what was found; reads the files whose times cannot tell."""
     if sorted(found.unread)[:TOLD_AT_MOST] != sorted(past.head.unread) or past.head.changed:
         return False
-    if past.damaged or len(found.entries) != len(past.entries):
+    if past.is_ahead or past.damaged or len(found.entries) != len(past.entries):
         return False
     return all(
         (old := past.entries.get(one.path)) is not None and _is_same_entry(making, one, old, past)
@@ -93,7 +94,9 @@ def _is_same_entry(making: Making, one: Entry, old: Entry, past: Past) -> bool:
 def _is_untouched(one: Entry, old: Entry, past: Past) -> bool:
     """Tell by its times alone that a file was not written since it was copied."""
     is_settled = (
-        old.ctime_ns < past.head.at * 1e9 - _CLOCK_TICK_NS and one.path not in past.head.changed
+        not past.is_ahead
+        and old.ctime_ns < past.head.at * 1e9 - _CLOCK_TICK_NS
+        and one.path not in past.head.changed
     )
     return one.is_same_but_for_content(old) and one.ctime_ns == old.ctime_ns and is_settled
 

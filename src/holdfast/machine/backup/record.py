@@ -12,10 +12,6 @@ from holdfast.model.project import Project
 from holdfast.model.wire import from_plain, to_plain
 from holdfast.statefile import Durability
 
-LONGEST_SHOWN = 24
-SHOWN = 12
-"""Letters of an id that are shown whole, and how many of a longer one."""
-
 
 def projects(home: Home) -> tuple[Project, ...]:
     """Return the projects of the configuration that was last brought into force; none when that cannot be read."""
@@ -100,8 +96,3 @@ def prune_lock_of(home: Home, spec: BackupSpec) -> Path:
 def running(home: Home, name: str) -> int | None:
     """Return the process that is at work on a project."""
     return statefile.holder(lock_of(home, name))
-
-
-def short(snapshot: str) -> str:
-    """Return as much of the id of a snapshot as people need: restic's are 64 digits of chance, those of copy a time."""
-    return snapshot if len(snapshot) <= LONGEST_SHOWN else snapshot[:SHOWN]

@@ -86,10 +86,10 @@ class Restic:
         if not known or os.path.exists(known):
             yield []
             return
-        with tempfile.NamedTemporaryFile("w", prefix="holdfast-no-password-") as wrong:
-            wrong.write("-")
-            wrong.flush()
-            yield ["--password-file", wrong.name]
+        with tempfile.TemporaryDirectory(prefix="holdfast-ask-") as place:
+            wrong = os.path.join(place, "password")
+            write_atomic(wrong, "-\n", mode=0o600)
+            yield ["--password-file", wrong]
 
     def init(self) -> bool:
         """Make the repository, and the password where its file is not there, and tell whether it did.
@@ -259,12 +259,12 @@ class Restic:
         words = ["restore", "--json", snapshot, "--target", to]
         ended, messages = self._locking(words, report, Phase.RESTORE)
         lost = messages.unread(ended.errors)
+        if "no space left" in ended.errors:
+            raise BackupFailed(f"{to} is full, and what stands there now is not whole")
         if ended.code != 0 and not lost:
             raise self._failure(ended)
-        size = sum(one.size for one in found)
-        return Restored(
-            snapshot=snapshot, to=to, files=len(found) - len(lost), bytes=size, lost=lost
-        )
+        back = [one.size for one in found if one.path not in lost]
+        return Restored(snapshot=snapshot, to=to, files=len(back), bytes=sum(back), lost=lost)
 
     def forget(self, snapshots: Sequence[str], report: Report = silent) -> None:
         """Remove these snapshots and what only they held."""

@@ -159,7 +159,7 @@ class _Run:
 
     @contextlib.contextmanager
     def _failures_remembered(self) -> Iterator[None]:
-        """Take down that the backup came to nothing; one who only verifies has made none fail."""
+        """Take down that the backup came to nothing; one that was ended is no failure, its age will tell."""
         try:
             yield
         except HoldfastError as error:
@@ -168,9 +168,6 @@ class _Run:
         except OSError as error:
             place = error.filename or self.spec.name
             self._failed(f"{place}: {error.strerror or error}")
-            raise
-        except (SystemExit, KeyboardInterrupt):
-            self._failed("it was ended before it was done")
             raise
 
     def _take(self) -> Taken:
@@ -219,7 +216,9 @@ class _Run:
     def _is_believed(self, taken: Taken) -> bool:
         found, name = taken.snapshot, self.spec.name
         if not rules.is_success(self.record, taken):
-            self._failed(self.record.suspect or "the snapshot is not believed")
+            why = self.record.suspect or "the snapshot is not believed"
+            self._failed(why)
+            self.ports.say(f"{name}: failed: {why}")
             return False
         size = f"{found.files} files, {found.bytes} bytes"
         what = "made" if taken.is_new else "nothing changed since"

@@ -92,6 +92,7 @@ class Watcher:
         for path in self.eyes.changes():
             for name in self._whose(path):
                 self.changes.note(name, mono)
+        self._look_at_unread(mono)
         if self.eyes.blind and mono >= self._retry_mono:
             self._turn()
         self._tell_degradation()
@@ -124,6 +125,14 @@ class Watcher:
             self._turn()
         for name, project in self._projects.items():
             if project.path in moved:
+                self.changes.note(name, mono)
+
+    def _look_at_unread(self, mono: float) -> None:
+        """Take for changed what the kernel told of in a name that is no text."""
+        unread = set(self.eyes.unread)
+        self.eyes.unread.clear()
+        for name, project in self._projects.items():
+            if project.path in unread:
                 self.changes.note(name, mono)
 
     def _whose(self, path: str) -> Iterator[str]:

@@ -126,8 +126,10 @@ class Api:
         """Bring the services to a new configuration; with `dry_run` only tell what would change."""
         new = _specs(params.get("specs"))
         jobs = standing.read(params).jobs  # all of it is refused before any of it is obeyed
+        settings = standing.changed(self.supervisor.parts.home, params)
         if params.get("dry_run"):
-            return asdict(change.planned(self.supervisor, new)) | self.staff.schedule.planned(jobs)
+            planned = asdict(change.planned(self.supervisor, new))
+            return planned | self.staff.schedule.planned(jobs) | {"settings": settings}
         async with (
             self._applying
         ):  # one after another: what one takes out, the next may bring back
@@ -140,7 +142,7 @@ class Api:
             start_added = bool(params.get("start_added"))
             done = await change.apply(self.supervisor, new, start_added=start_added)
             self.staff.obey(orders)
-            return done | about_jobs
+            return done | about_jobs | {"settings": settings}
 
     async def up(self, params: Params, report: Report) -> dict[str, Any]:
         """Start everything that is wanted, or what was named; what waits for its moment is left alone."""
@@ -190,12 +192,14 @@ class Api:
         }
 
     async def shutdown(self, params: Params, report: Report) -> dict[str, Any]:
-        """End Holdfast; the services too, in reverse order, unless they are to be kept."""
+        """End Holdfast, with what it runs for itself; the services too, in reverse order, unless they are to be kept."""
         within = _seconds(params, "timeout")
         self.state = "stopping"
         rows: list[dict[str, Any]] = []
         try:
-            if not params.get("keep_services"):
+            if params.get("keep_services"):
+                await self.orders.close_own(kill=bool(params.get("kill")), report=report)
+            else:
                 rows = await self._close(report, kill=bool(params.get("kill")), within=within)
         finally:
             self.ended.set()  # whatever fails on the way: what still lives is known again by the next supervisor

@@ -92,10 +92,15 @@ class Orders:
         """
         alive = self.alive() if alive is None else alive
         everything = self.supervisor.services.values()
-        own = [service for service in everything if service.spec.builtin]
-        for leaving in ([service for service in everything if not service.spec.builtin], own):
-            await self._close(leaving, kill=kill, report=report)
+        others = [service for service in everything if not service.spec.builtin]
+        await self._close(others, kill=kill, report=report)
+        await self.close_own(kill=kill, report=report)
         return [_stop_row(service, was_idle=False) for service in alive]
+
+    async def close_own(self, *, kill: bool, report: Report) -> None:
+        """Stop what Holdfast runs for itself, last of all or alone."""
+        own = [one for one in self.supervisor.services.values() if one.spec.builtin]
+        await self._close(own, kill=kill, report=report)
 
     async def _close(self, services: Sequence[Service], *, kill: bool, report: Report) -> None:
         by_name = {service.name: service for service in services}

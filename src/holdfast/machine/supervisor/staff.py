@@ -111,7 +111,8 @@ def employ(supervisor: Supervisor, custody: Custody, mutual: Mutual) -> Staff:
     hooks = AfterHooks(parts.home, parts.clock, parts.errands, parts.notes, parts.launcher.outlets)
     prober = Prober(parts.loop, supervisor.tell, parts.notes, Looks(parts.home, parts.errands))
     notices = Notices(parts.home, parts.loop, parts.clock, parts.notes, parts.errands)
-    stand_in = StandIn(parts.loop, notices)
+    has_hub = standing.remembered(parts.home).get("hub") is not None
+    stand_in = StandIn(parts.loop, notices, has_hub=has_hub)
     parts.notes.notices = stand_in
     schedule = Schedule(
         Ground(

@@ -65,6 +65,14 @@ def names_of_jobs(home: Home) -> set[str]:
     return {str(program.get("name")) for program in programs if isinstance(program, dict)}
 
 
+def changed(home: Home, params: Mapping[str, Any]) -> list[str]:
+    """Return which of the standing orders these would change, beside the jobs, by their keys."""
+    known = remembered(home)
+    return [
+        key for key in KEYS if key in params and key != "jobs" and params[key] != known.get(key)
+    ]
+
+
 def remember(home: Home, params: Mapping[str, Any]) -> None:
     """Write down what every later supervisor of this home is to know too.
 

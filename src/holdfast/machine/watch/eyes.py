@@ -21,6 +21,10 @@ Opener: TypeAlias = Callable[[Sequence[str], bool], Notifier]
 """Begin to watch paths, `True` with everything below them; OSError when the kernel refuses."""
 
 
+NO_TEXT = "Unable to decode path"
+"""What watchfiles says when a name is not UTF-8; it ends then, with all it was watching."""
+
+
 class Eyes:
     """Watches folders with all that is below them, and files by the folder they lie in.
 
@@ -31,6 +35,8 @@ class Eyes:
         self.opener = opener
         self.blind: dict[str, str] = {}
         """The paths that are not watched, and why."""
+        self.unread: set[str] = set()
+        """The paths of which something was told that nobody could read: a name that is no text."""
         self._open: list[tuple[Notifier, list[str]]] = []
         self._last_words: set[str] = set()
 
@@ -62,11 +68,22 @@ class Eyes:
             except RuntimeError as error:  # a new folder was one too many, or a fault of its own
                 notifier.close()
                 notifiers.remove((notifier, roots))
-                self.blind |= dict.fromkeys(roots, str(error))
+                self._give_up(notifiers, roots, str(error))
                 continue
             if isinstance(told, set):
                 found.update(path for _, path in told)
         return found
+
+    def _give_up(
+        self, notifiers: list[tuple[Notifier, list[str]]], roots: list[str], why: str
+    ) -> None:
+        """Go on without a notifier that failed; one that only met a strange name is replaced at once."""
+        if NO_TEXT not in why:
+            self.blind |= dict.fromkeys(roots, why)
+            return
+        self.unread.update(roots)
+        if notifiers is self._open:
+            self._watch_all(roots)
 
     def _watch_all(self, roots: list[str]) -> None:
         for is_folder in (True, False):

@@ -31,6 +31,9 @@ INSERT INTO batches (
 -- name: supersede
 UPDATE batches SET state = 'superseded', updated_at = :now WHERE key = :key AND state = 'pending' AND given = 0
 
+-- name: forget_superseded
+DELETE FROM batches WHERE key = :key AND state = 'superseded'
+
 -- name: heads
 SELECT channel, state, lease_until, next_try_at FROM batches
 WHERE id IN (SELECT MIN(id) FROM batches WHERE state IN ('pending', 'sending') GROUP BY channel)
