@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from holdfast.control import ControlClient
 from holdfast.errors import HoldfastError, LockHeld, NotRunning, Refused
 from holdfast.home import Home
 from holdfast.machine.probes.errand import VARIABLE
+from holdfast.model.service import HISTORY_KEPT, Exit, Now, Reason, Restart, ServiceState, Wait
+from holdfast.rules.restart import next_start
 
 if sys.platform != "linux":
     pytest.skip("these tests look into /proc", allow_module_level=True)
@@ -235,3 +238,20 @@ def test_another_program_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_refusal_names_itself_apart_from_a_held_lock() -> None:
     assert issubclass(LockHeld, Refused)
+
+
+def test_what_holdfast_runs_for_itself_is_never_held_however_often_it_dies() -> None:
+    spec = assemble.builtins(hub=True, backup=True)[0]
+    state = ServiceState(name="hub")
+    now = Now(wall=1e9, mono=1000.0, boot_id="b", draw=1.0)
+    for death in range(200):
+        start = next_start(spec.restart, state, now)
+        assert start.wait is Wait.DELAY
+        assert start.mono - now.mono <= 30.0 + 1e-6
+        row = Restart(
+            at=now.wall, mono=start.mono, boot_id="b", reason=Reason.SIGNAL, exit=Exit(signal=9)
+        )
+        history = (*state.history, row)[-HISTORY_KEPT:]
+        state = replace(state, history=history, level=state.level + 1)
+        now = replace(now, wall=now.wall + 0.01 * death, mono=start.mono + 0.01)
+    assert spec.builtin

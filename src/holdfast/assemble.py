@@ -62,6 +62,9 @@ USED_LATER = (
 )
 """What is otherwise imported at its first use: files replaced under a running supervisor must do no harm."""
 
+STEADY_TIMES = 3.0
+"""What Holdfast runs for itself waits 100 ms again once it did its work for three times as long as it had to wait."""
+
 _UNREADY = "it ended before it was ready; see {}"
 
 _OUTERMOST = "watchdog" if sys.platform == "linux" else "supervisor"
@@ -239,7 +242,9 @@ def builtins(*, hub: bool, backup: bool) -> "tuple[ServiceSpec, ...]":
             cwd="/" if os.sep == "/" else "",
             inherit_env=OF_A_SESSION,
             umask=0o077,
-            restart=RestartPolicy(delay=0.1, max_delay=30.0, min_gap=0.0, limit=None),
+            restart=RestartPolicy(
+                delay=0.1, max_delay=30.0, min_gap=0.0, limit=None, steady_times=STEADY_TIMES
+            ),
             ready=Probe(kind=ProbeKind.NOTIFY, target=(), timeout=60.0),
             builtin=True,
         )

@@ -102,12 +102,22 @@ def test_a_first_delay_above_the_maximum_is_the_maximum() -> None:
 def test_the_level_starts_over_after_ten_healthy_minutes_and_not_before() -> None:
     state = service(level=4, ready_mono=100.0)
 
-    assert restart.level_after(state, at(699.9)) == 4
-    assert restart.level_after(state, at(700.0)) == 0
+    assert restart.level_after(policy(), state, at(699.9)) == 4
+    assert restart.level_after(policy(), state, at(700.0)) == 0
+
+
+def test_what_counts_as_steady_by_its_waits_starts_over_as_soon() -> None:
+    steady = policy(steady_times=3.0)
+    state = service(level=4, ready_mono=100.0)  # its last delay was 0.8 s
+
+    assert restart.level_after(steady, state, at(102.3)) == 4
+    assert restart.level_after(steady, state, at(102.5)) == 0
+    far = service(level=20, ready_mono=100.0)
+    assert restart.level_after(steady, far, at(100.0 + 3 * 60.0)) == 0
 
 
 def test_the_level_stays_when_the_service_was_never_ready() -> None:
-    assert restart.level_after(service(level=4, ready_mono=None), at(DAY)) == 4
+    assert restart.level_after(policy(), service(level=4, ready_mono=None), at(DAY)) == 4
 
 
 def test_a_first_crash_is_never_delayed_beyond_the_delay() -> None:

@@ -59,7 +59,10 @@ class RestartLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartPolicy:
-    """Whether, when and how often a service that ended is started again."""
+    """Whether, when and how often a service that ended is started again.
+
+    With `steady_times` the delay starts over once it was ready for so many times its last delay, not after ten minutes.
+    """
 
     when: When = When.ALWAYS
     delay: float = 0.1
@@ -68,6 +71,7 @@ class RestartPolicy:
     limit: RestartLimit | None = RestartLimit(count=3, within=3600.0)
     no_restart_codes: tuple[int, ...] = ()
     on_error: bool = False
+    steady_times: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

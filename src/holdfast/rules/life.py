@@ -158,11 +158,11 @@ def became_ready(spec: ServiceSpec, state: ServiceState, _event: BecameReady, no
     return _ready(state, now)
 
 
-def exited_unasked(_spec: ServiceSpec, state: ServiceState, event: Exited, now: Now) -> Outcome:
+def exited_unasked(spec: ServiceSpec, state: ServiceState, event: Exited, now: Now) -> Outcome:
     """Take note of a death nobody ordered, and look for what it left behind."""
     if event.identity != state.process:
         return state, ()
-    level = restart.level_after(state, now)
+    level = restart.level_after(spec.restart, state, now)
     state = replace(
         enter(_ended(state, event, now), Actual.STOPPING, now),
         level=level,

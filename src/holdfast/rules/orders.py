@@ -89,7 +89,7 @@ def restart_running(
         state = _wanted_up(state, StartOrdered(forgive=event.forgive))
     state = replace(
         state,
-        level=restart.level_after(state, now),
+        level=restart.level_after(spec.restart, state, now),
         pending=Pending(reason=event.reason, counted=event.counted),
     )
     return ask_to_end(spec, state, now, signal=event.signal)

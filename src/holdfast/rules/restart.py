@@ -32,10 +32,14 @@ def is_wanted(policy: RestartPolicy, ended: Exit) -> bool:
     return policy.when is When.ON_FAILURE and not ended.is_success
 
 
-def level_after(state: ServiceState, now: Now) -> int:
-    """Return the back-off level an exit at `now` starts from: zero after ten healthy minutes."""
-    healthy = state.ready_mono is not None and now.mono - state.ready_mono >= HEALTHY_FOR
-    return 0 if healthy else state.level
+def level_after(policy: RestartPolicy, state: ServiceState, now: Now) -> int:
+    """Return the back-off level an exit at `now` starts from: zero after ten healthy minutes, or as the policy says."""
+    if state.ready_mono is None:
+        return state.level
+    enough = HEALTHY_FOR
+    if policy.steady_times is not None:
+        enough = min(enough, policy.steady_times * delay_for(policy, max(0, state.level - 1), 0.5))
+    return 0 if now.mono - state.ready_mono >= enough else state.level
 
 
 def delay_for(policy: RestartPolicy, level: int, draw: float) -> float:
