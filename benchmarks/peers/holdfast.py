@@ -33,7 +33,7 @@ class Holdfast:
         config.write_text(self._defaults + "".join(services))
         (folder / "run").mkdir(mode=0o700)
         return Plan(
-            launch=[holdfast, "up", "-c", str(config)],
+            launch=[holdfast, "up", "--no-hub", "-c", str(config)],
             returns=True,
             status=[holdfast, "status"],
             status_json=[holdfast, "status", "--json"],
