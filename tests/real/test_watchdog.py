@@ -302,7 +302,7 @@ def test_up_of_another_version_replaces_both_and_keeps_the_services(running: "Ma
         import sys, holdfast
         holdfast.__version__ = "999.0"
         from holdfast.cli.main import main
-        sys.argv = ["holdfast", "up", "-c", sys.argv[1]]
+        sys.argv = ["holdfast", "up", "--no-hub", "-c", sys.argv[1]]
         sys.exit(main())
     """
     done = subprocess.run(
