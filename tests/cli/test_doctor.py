@@ -128,7 +128,7 @@ def test_a_running_supervisor_is_named(machine: "Machine") -> None:
 def test_services_that_nobody_watches_over_are_a_failure(machine: "Machine") -> None:
     machine.config('[service.api]\ncommand = ["sleep", "6001"]\n')
     machine.up()
-    machine.kill_supervisor()
+    machine.kill_both()
     done = machine.holdfast("doctor", expect=1)
 
     assert "nobody watches over api" in done.stdout
