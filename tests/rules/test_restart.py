@@ -110,10 +110,24 @@ def test_what_counts_as_steady_by_its_waits_starts_over_as_soon() -> None:
     steady = policy(steady_times=3.0)
     state = service(level=4, ready_mono=100.0)  # its last delay was 0.8 s
 
-    assert restart.level_after(steady, state, at(102.3)) == 4
     assert restart.level_after(steady, state, at(102.5)) == 0
     far = service(level=20, ready_mono=100.0)
     assert restart.level_after(steady, far, at(100.0 + 3 * 60.0)) == 0
+
+
+def test_what_was_not_steady_for_long_enough_waits_in_proportion_to_its_life() -> None:
+    steady = policy(steady_times=3.0)
+    state = service(level=20, ready_mono=100.0)
+    for ready_for in (0.31, 1.0, 2.0, 30.0, 100.0):
+        level = restart.level_after(steady, state, at(100.0 + ready_for))
+        assert ready_for / 6 < restart.delay_for(steady, level, 0.5) <= ready_for / 3
+    assert restart.level_after(steady, service(level=1, ready_mono=100.0), at(100.35)) == 0
+
+
+def test_what_dies_right_after_it_got_ready_waits_longer_each_time() -> None:
+    steady = policy(steady_times=3.0)
+    assert restart.level_after(steady, service(level=4, ready_mono=100.0), at(100.2)) == 4
+    assert restart.level_after(steady, service(level=0, ready_mono=100.0), at(100.4)) == 0
 
 
 def test_the_level_stays_when_the_service_was_never_ready() -> None:

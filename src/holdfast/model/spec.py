@@ -61,7 +61,8 @@ class RestartLimit:
 class RestartPolicy:
     """Whether, when and how often a service that ended is started again.
 
-    With `steady_times` the delay starts over once it was ready for so many times its last delay, not after ten minutes.
+    With `steady_times` the delay starts over once it was ready for so many times its last delay, not after ten minutes; and
+    one that was ready for less waits at most so many times shorter than it was ready.
     """
 
     when: When = When.ALWAYS

@@ -36,10 +36,25 @@ def level_after(policy: RestartPolicy, state: ServiceState, now: Now) -> int:
     """Return the back-off level an exit at `now` starts from: zero after ten healthy minutes, or as the policy says."""
     if state.ready_mono is None:
         return state.level
-    enough = HEALTHY_FOR
-    if policy.steady_times is not None:
-        enough = min(enough, policy.steady_times * delay_for(policy, max(0, state.level - 1), 0.5))
-    return 0 if now.mono - state.ready_mono >= enough else state.level
+    ready_for = now.mono - state.ready_mono
+    if ready_for >= HEALTHY_FOR:
+        return 0
+    if policy.steady_times is None:
+        return state.level
+    return _level_earned(policy, state.level, ready_for / policy.steady_times)
+
+
+def _level_earned(policy: RestartPolicy, level: int, longest: float) -> int:
+    """Return the level at which what was ready for a while waits no longer than `longest`.
+
+    It starts over when its last delay was short beside that. When even the first delay is too long, it died right
+    after it got ready, and its delay goes on growing.
+    """
+    if level == 0 or longest < delay_for(policy, 0, 0.5):
+        return level
+    if delay_for(policy, level - 1, 0.5) <= longest:
+        return 0
+    return max(each for each in range(level) if delay_for(policy, each, 0.5) <= longest)
 
 
 def delay_for(policy: RestartPolicy, level: int, draw: float) -> float:
