@@ -20,6 +20,7 @@ from holdfast.model.event import (
     Spawn,
     Spawned,
     StartOrdered,
+    StartUnseen,
     TreeLooked,
     Unproved,
 )
@@ -40,7 +41,7 @@ from holdfast.model.service import (
     Step,
     Wait,
 )
-from holdfast.model.spec import Need, RestartLimit, RestartPolicy, ServiceSpec
+from holdfast.model.spec import Need, RestartLimit, RestartPolicy, ServiceSpec, When
 from holdfast.rules.supervise import deadline, step
 
 SPEC = ServiceSpec(name="api", command=("api",), cwd="/")
@@ -204,10 +205,38 @@ def test_a_reboot_makes_every_record_start_afresh_without_counting(actual: Actua
     assert (started.level, started.history) == (0, (row(1.0),))
 
 
-def test_an_intent_that_came_to_nothing_is_told_as_a_failed_start() -> None:
-    intent = service(Actual.STARTING, history=(replace(row(999.0), success=None),))
+def test_a_start_that_nobody_saw_counts_as_a_failed_one() -> None:
+    limited = replace(
+        SPEC,
+        restart=RestartPolicy(delay=2.0, min_gap=0.0, limit=RestartLimit(count=2, within=100.0)),
+    )
+    first, _ = step(limited, service(Actual.STARTING), StartUnseen(), NOW)
+    assert (first.actual, first.level) == (Actual.BACKOFF, 1)
+    assert first.next_start == Start(at=NOW.wall + 2.0, mono=NOW.mono + 2.0, wait=Wait.DELAY)
 
-    assert step(SPEC, intent, RecordStale(), NOW)[0].history[-1].success is False
+    again = service(Actual.STARTING, history=(row(950.0), replace(row(999.0), success=None)))
+    held, _ = step(limited, again, StartUnseen(), NOW)
+    assert held.actual is Actual.HELD
+    assert [one.success for one in held.history] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"desired": Desired.DOWN}, {"closing": True}],
+    ids=["stopped", "being closed"],
+)
+def test_a_start_that_nobody_saw_is_forgotten_when_nobody_wants_it(
+    facts: dict[str, Any],
+) -> None:
+    intent = replace(service(Actual.STARTING), **facts)
+    assert step(SPEC, intent, StartUnseen(), NOW)[0].actual is Actual.DOWN
+
+
+def test_what_is_never_started_again_is_so_after_a_start_that_nobody_saw() -> None:
+    once = replace(SPEC, restart=RestartPolicy(when=When.NEVER))
+    state, _ = step(once, service(Actual.STARTING), StartUnseen(), NOW)
+    assert state.actual is Actual.DOWN
+    assert step(once, state, StartOrdered(forgive=False), NOW)[1] == (Spawn(),)
 
 
 def test_a_new_policy_sets_the_next_start_anew_from_the_last_exit() -> None:

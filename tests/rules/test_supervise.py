@@ -30,6 +30,7 @@ from holdfast.model.event import (
     Spawned,
     SpawnFailed,
     StartOrdered,
+    StartUnseen,
     StopOrdered,
     TimeExtended,
     TreeLooked,
@@ -85,7 +86,7 @@ STATES = {
 }
 """One service in each state, its process alive where the state has one, its timer due where it has one."""
 
-WITHOUT_PROCESS = (Spawned, SpawnFailed, TreeLooked)
+WITHOUT_PROCESS = (Spawned, SpawnFailed, StartUnseen, TreeLooked)
 """Events that come only while no main process is known."""
 
 EVENTS: dict[str, ServiceEvent] = {
@@ -104,6 +105,7 @@ EVENTS: dict[str, ServiceEvent] = {
     "process proved": Adopted(identity=MAIN),
     "process not provable": Unproved(why="unreadable"),
     "record stale": RecordStale(),
+    "start unseen": StartUnseen(),
     "exited": Exited(identity=MAIN, exit=Exit(code=1), reason=Reason.EXIT),
     "exit of another process": Exited(
         identity=replace(MAIN, pid=40), exit=Exit(code=1), reason=Reason.EXIT
@@ -350,6 +352,19 @@ CELLS = {
         done      down
         stuck     down
         orphan    down
+    """,
+    "start unseen": """
+        down      nothing
+        waiting   nothing
+        starting  backoff, backoff
+        running   nothing
+        stopping  nothing
+        backoff   nothing
+        held      nothing
+        failed    nothing
+        done      nothing
+        stuck     nothing
+        orphan    nothing
     """,
     "exited": """
         down      nothing

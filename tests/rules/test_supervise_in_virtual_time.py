@@ -29,6 +29,7 @@ from holdfast.model.event import (
     Spawned,
     SpawnFailed,
     StartOrdered,
+    StartUnseen,
     StopOrdered,
     TreeLooked,
     Unproved,
@@ -241,7 +242,7 @@ class Machine:
         """Know the process of an open intent by its tag, which its children bear too."""
         if self.main is None and self.children:
             self.main, self.children = self._new_pid(), self.children - 1
-        self.tell(RecordStale() if self.main is None else Adopted(identity=self.main))
+        self.tell(StartUnseen() if self.main is None else Adopted(identity=self.main))
 
     def _new_pid(self) -> Identity:
         self.pids += 1

@@ -91,7 +91,12 @@ class Unproved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordStale:
-    """Nothing is left of what the record speaks of: another boot of the machine, or an intent that came to nothing."""
+    """Nothing is left of what the record speaks of, for it is of another boot of the machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartUnseen:
+    """A supervisor died in the midst of a start, and nothing is left of that: it never ran, or it ran and ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +176,7 @@ ServiceEvent: TypeAlias = (
     | Adopted
     | Unproved
     | RecordStale
+    | StartUnseen
     | Exited
     | TreeLooked
     | Elapsed

@@ -9,6 +9,7 @@ from holdfast.model.event import (
     PolicyChanged,
     Record,
     RecordStale,
+    StartUnseen,
     Unproved,
 )
 from holdfast.model.service import (
@@ -24,7 +25,7 @@ from holdfast.model.service import (
     Start,
     Wait,
 )
-from holdfast.model.spec import ServiceSpec
+from holdfast.model.spec import ServiceSpec, When
 from holdfast.rules import restart
 from holdfast.rules.life import start_within
 from holdfast.rules.transitions import (
@@ -79,7 +80,7 @@ def _still_bad(before: ServiceState, state: ServiceState) -> ServiceState:
 def resumes(state: ServiceState) -> bool:
     """Tell whether a service whose record turns out stale was on its feet, and is started again for that.
 
-    Another boot of the machine is no crash; nor is a death of the supervisor between intent and exec.
+    Another boot of the machine is no crash.
     """
     was_down = state.actual in (Actual.DOWN, Actual.FAILED)
     return state.desired is Desired.UP and not state.closing and not was_down
@@ -100,6 +101,19 @@ def record_stale(
     return replace(
         enter(state, Actual.DOWN, now), process=None, pending=None, history=history, level=0
     ), ()
+
+
+def start_unseen(spec: ServiceSpec, state: ServiceState, _event: StartUnseen, now: Now) -> Outcome:
+    """Count a start whose outcome nobody saw as a failed one: it may have run, and the limit must hold.
+
+    What is never started again by itself starts once more, as after another boot: it may not have run at all.
+    """
+    if state.desired is Desired.DOWN or state.closing or spec.restart.when is When.NEVER:
+        return record_stale(spec, state, RecordStale(), now)
+    state = replace(state, history=finished_row(state.history, pid=None, success=False))
+    start = restart.next_start(spec.restart, state, now)
+    why = "the supervisor died while it started it"
+    return set_start(replace(state, level=state.level + 1), start, now, why=why)
 
 
 def policy_changed(

@@ -10,7 +10,14 @@ import pytest
 from holdfast.clock import boot_id
 from holdfast.machine.process.identity import identify
 from holdfast.machine.supervisor.adopt import judge
-from holdfast.model.event import Adopted, Exited, RecordStale, RestartOrdered, Unproved
+from holdfast.model.event import (
+    Adopted,
+    Exited,
+    RecordStale,
+    RestartOrdered,
+    StartUnseen,
+    Unproved,
+)
 from holdfast.model.service import Actual, Exit, Identity, Reason, ServiceState, Step
 
 if sys.platform != "linux":
@@ -108,8 +115,8 @@ def test_an_intent_with_a_witness_is_adopted(living: Identity) -> None:
     assert found == Adopted(identity=living)
 
 
-def test_an_intent_without_a_witness_came_to_nothing() -> None:
-    assert judge(state(Actual.STARTING), same_boot=True, tagged=None) == RecordStale()
+def test_an_intent_without_a_witness_is_a_start_nobody_saw() -> None:
+    assert judge(state(Actual.STARTING), same_boot=True, tagged=None) == StartUnseen()
 
 
 @pytest.mark.parametrize("actual", ALIVE)

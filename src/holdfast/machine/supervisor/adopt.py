@@ -15,6 +15,7 @@ from holdfast.model.event import (
     RecordStale,
     RestartOrdered,
     ServiceEvent,
+    StartUnseen,
     Unproved,
 )
 from holdfast.model.service import Actual, Exit, Identity, Reason, ServiceState, Step
@@ -62,7 +63,7 @@ def _judge_intent(state: ServiceState, tagged: Identity | None) -> ServiceEvent 
         return RestartOrdered(reason=Reason.UNKNOWN, forgive=False, signal="KILL")
     if tagged is not None:
         return Adopted(identity=tagged)
-    return RecordStale() if state.actual is Actual.STARTING else None
+    return StartUnseen() if state.actual is Actual.STARTING else None
 
 
 def exit_of(process: Identity, exits: Mapping[tuple[int, int], int]) -> Exit:

@@ -23,7 +23,7 @@ from holdfast.machine.supervisor.records import Broken, Loaded
 from holdfast.machine.supervisor.serve_control import ControlServer
 from holdfast.machine.supervisor.service import Service
 from holdfast.machine.supervisor.staff import Staff, employ
-from holdfast.model.event import Adopted, RecordStale, StartOrdered
+from holdfast.model.event import Adopted, RecordStale, StartOrdered, StartUnseen
 from holdfast.model.service import Actual, ServiceState, Step
 from holdfast.rules.recovery import resumes
 
@@ -107,7 +107,10 @@ def _know_again(
     if event is None or isinstance(event, Adopted):
         return False
     supervisor.tell(service, event)
-    return isinstance(event, RecordStale) and found.spec.enabled and resumes(found.state)
+    is_forgotten = (
+        isinstance(event, RecordStale | StartUnseen) and service.state.actual is Actual.DOWN
+    )
+    return is_forgotten and found.spec.enabled and resumes(found.state)
 
 
 def _is_open_intent(state: ServiceState) -> bool:
