@@ -257,7 +257,11 @@ class SqliteTx:
     def all(self, name: str, /, **params: object) -> list[Row]:
         """Return the rows of a query."""
         with told(self._path):
-            return self._connection.execute(statements.text(name), params).fetchall()
+            cursor = self._connection.cursor()
+            cursor.row_factory = None  # the names are the same for all rows: asked once
+            cursor.execute(statements.text(name), params)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, values, strict=True)) for values in cursor]
 
     def one(self, name: str, /, **params: object) -> Row | None:
         """Return the first row of a query, None when there is none."""
