@@ -213,3 +213,35 @@ def test_an_end_nobody_ordered_is_a_failure(
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     assert command.ended() == 1
+
+
+def test_a_signal_does_nothing_in_the_midst_of_what_it_interrupts(home: Home) -> None:
+    """An import that is cut in two by a handler that imports the same fails: passing on is another thread's."""
+    script = """
+import os, select, signal, subprocess, sys, threading
+from pathlib import Path
+from holdfast.cli.foreground import _Front
+from holdfast.home import Home
+
+front, passed_on = _Front(Home(Path(sys.argv[1]))), []
+said = threading.Event()
+front.end = lambda: (passed_on.append(threading.current_thread().name), said.set())
+front.listen()
+front.stand_before(None)
+os.kill(os.getpid(), signal.SIGTERM)
+while not front.heard:
+    select.select([front._woken], [], [])
+front.stand_before(subprocess.Popen(["true"]))
+print(passed_on)
+said.clear()
+os.kill(os.getpid(), signal.SIGINT)
+said.wait()
+print(passed_on, [int(number) for number in front.heard])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(home.root)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "['MainThread']",
+        "['MainThread', 'signals'] [15, 2]",
+    ], done.stderr

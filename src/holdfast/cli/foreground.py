@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     import subprocess
 
     from holdfast.config.settings import Settings
+
+_MEANT = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 AGAIN_AFTER = 0.1
 """Seconds between two looks, once an end was ordered, whether another supervisor came in place of the one asked."""
@@ -55,7 +60,10 @@ def _bring_up(wanted: "Settings", options: argparse.Namespace, front: "_Front") 
 
 
 class _Front:
-    """Hears the signals meant for the whole and passes them on to the supervisor, also those that come too early."""
+    """Hears the signals meant for the whole and passes them on to the supervisor, also those that come too early.
+
+    A thread passes them on: what interrupts the main thread, perhaps in the midst of an import, does nothing there.
+    """
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -63,30 +71,34 @@ class _Front:
         self._child: subprocess.Popen[bytes] | None = None
         self._asked: int | None = None
         self._is_ending = False
+        self._passing_on = threading.RLock()
+        self._signals, self._signal = os.pipe()
         self._woken, self._wake = os.pipe()
 
     def listen(self) -> None:
         """Take over the signals that end a program, and have each wake whoever waits here."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._hear)
+        for number in _MEANT:
+            signal.signal(number, self._interrupted)
         if sys.platform != "win32":
-            signal.signal(signal.SIGHUP, self._hear)
-            for fd in (self._woken, self._wake):
+            for fd in (self._woken, self._wake, self._signal):
                 os.set_blocking(fd, False)
-            signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+            signal.set_wakeup_fd(self._signal, warn_on_full_buffer=False)
+            threading.Thread(target=self._listen, name="signals", daemon=True).start()
 
     def stand_before(self, child: "subprocess.Popen[bytes]") -> None:
         """Pass on what was heard so far, and everything from now on."""
-        self._child = child
-        for _ in self.heard:
-            self.end()
+        with self._passing_on:
+            self._child = child
+            for _ in self.heard:
+                self.end()
 
     def end(self) -> None:
         """Ask the supervisor to stop everything; asked again, it kills."""
-        self._is_ending = True
-        self._asked = ending.holder(self.home.supervisor_lock)
-        if self._asked is not None:
-            ending.ask(self._asked)
+        with self._passing_on:
+            self._is_ending = True
+            self._asked = ending.holder(self.home.supervisor_lock)
+            if self._asked is not None:
+                ending.ask(self._asked)
 
     def wait(self) -> bool:
         """Return once nothing of Holdfast is left, whoever was replaced meanwhile; tell whether it ended in order."""
@@ -99,10 +111,24 @@ class _Front:
             self._child.wait()
         return not self.home.heartbeat("supervisor").exists()
 
-    def _hear(self, number: int, _frame: FrameType | None) -> None:
-        self.heard.append(number)
-        if self._child is not None:
-            self.end()
+    def _interrupted(self, number: int, _frame: FrameType | None) -> None:
+        if sys.platform == "win32":
+            self._hear(number)
+
+    def _listen(self) -> None:
+        """Take up the numbers that the interpreter wrote the moment each signal came."""
+        while numbers := os.read(self._signals, 64):
+            for number in numbers:
+                if number in _MEANT:
+                    self._hear(number)
+            with suppress(BlockingIOError):
+                os.write(self._wake, b"!")
+
+    def _hear(self, number: int) -> None:
+        with self._passing_on:
+            self.heard.append(number)
+            if self._child is not None:
+                self.end()
 
     def _ask_successor(self) -> None:
         """Ask a supervisor that came after the one that was asked: it was just being replaced, and knows of nothing."""
