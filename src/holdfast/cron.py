@@ -48,7 +48,9 @@ def _dues(schedule: str, zone: str | None, moment: float) -> Iterator[float]:
     here = datetime.fromtimestamp(moment, zone_named(zone, moment))
     with contextlib.suppress(CronSimError):  # a day that no month of the expression has
         for due in CronSim(PRESETS.get(schedule, schedule), here):
-            yield due.timestamp()
+            # In the second of two hours of autumn it begins with a time of the first one.
+            if (at := due.timestamp()) > moment:
+                yield at
 
 
 def zone_named(zone: str | None, moment: float) -> tzinfo:
