@@ -1,11 +1,14 @@
 import asyncio
 import http.server
 import os
+import select
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,10 +44,11 @@ def site() -> Iterator[str]:
 
 
 @pytest.fixture
-def closed() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+def closed() -> Iterator[int]:
+    """Return a port of loopback that nobody listens on; it is held, so that nobody else takes it meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
 
 
 def test_a_page_is_well_below_400(site: str) -> None:
@@ -115,6 +119,31 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(tmp_path: Path
 
     assert found.failure == "no answer within 1 s"
     os.set_blocking(reader, True)
+    assert os.read(reader, 1) == b""  # nobody holds the other end any more
+    os.close(reader)
+
+
+def test_a_program_whose_time_is_over_as_soon_as_it_runs_is_ended_with_its_children_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sys.platform == "win32":
+        pytest.skip("needs a FIFO")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    text = f"import os,time; f=open({str(fifo)!r},'w'); os.fork() or print('.', file=f, flush=True); time.sleep(60)"
+
+    class Late(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            os.set_blocking(reader, True)
+            select.select([reader], [], [])  # the loop stands still until there is a child
+            assert os.read(reader, 2) == b".\n"
+
+    monkeypatch.setattr(subprocess, "Popen", Late)
+    found = look(CheckKind.COMMAND, sys.executable, "-c", text, timeout=0.001)
+
+    assert found.failure == "no answer within 0.001 s"
     assert os.read(reader, 1) == b""  # nobody holds the other end any more
     os.close(reader)
 

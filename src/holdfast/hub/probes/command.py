@@ -27,15 +27,7 @@ async def look(spec: CheckSpec, now: float) -> Observation:
     """
     with tempfile.TemporaryFile() as output:
         try:
-            process = await asyncio.create_subprocess_exec(
-                *spec.target,
-                cwd=spec.cwd or None,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=of_a_program(),
-                start_new_session=True,
-            )
+            process = await _started(spec, output)
         except OSError as error:
             why = f"{spec.target[0]} cannot be run: {error.strerror}"
             return Observation(at=now, failure=why)
@@ -46,6 +38,29 @@ async def look(spec: CheckSpec, now: float) -> Observation:
         if code == 0:
             return Observation(at=now, covered_at=now)
         return Observation(at=now, failure=_told(code, _last_line(output)))
+
+
+async def _started(spec: CheckSpec, output: IO[bytes]) -> asyncio.subprocess.Process:
+    """Start the program; when the time is over before the loop knows of it, its group ends all the same."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *spec.target,
+            cwd=spec.cwd or None,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=of_a_program(),
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # asyncio would kill the program alone, and what it has started by now would go on.
+        await asyncio.wait({starting})
+        if starting.exception() is None:
+            await _end(starting.result())
+        raise
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
