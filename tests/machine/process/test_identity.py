@@ -58,7 +58,7 @@ def test_a_name_with_spaces_and_parentheses_shifts_nothing(talk: Talk) -> None:
 
     assert found is not None
     assert (found.ppid, found.pgid, found.sid) == (os.getpid(), spawned.pid, spawned.pid)
-    assert found.state in {"S", "R"}
+    assert found.state in {"S", "R", "D"}  # D while its code is read from a busy disk
 
 
 def test_no_process_has_no_stat(start: Start, ended: Callable[[Spawned], Exit]) -> None:

@@ -40,7 +40,8 @@ def stay(kind):
     while True:
         signal.pause()
 for kind in KINDS:
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         if not kind.startswith("group"):
             os.setsid()
         if kind.startswith("daemon"):
@@ -49,6 +50,8 @@ for kind in KINDS:
         if kind.startswith("own group"):
             os.setpgid(0, 0)
         stay(kind)
+    if kind.startswith("daemon"):  # it is an orphan, and its parent a zombie, before anybody looks
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
 stay("main")
 """
 KINDS = ("group", "group deaf", "session", "session deaf", "daemon", "daemon deaf")
@@ -325,6 +328,16 @@ def test_a_roster_reads_each_environment_once_and_forgets_the_dead() -> None:
     table.append(row(600))
     members(roster.look(), roots)
     assert sorted(read) == [500, 600, 600, 601]
+
+
+def test_a_process_that_is_being_executed_has_no_environment_yet_and_is_asked_again() -> None:
+    told = iter(["", "mine"])
+    roster = Roster(lambda _since, _known: [row(600)], lambda _pid: next(told))
+    roots = Roots(main=None, instance="mine")
+
+    assert pids_of(members(roster.look(), roots)) == set()
+    assert pids_of(members(roster.look(), roots)) == {600}
+    assert pids_of(members(roster.look(), roots)) == {600}
 
 
 def test_one_snapshot_serves_services_of_any_age() -> None:

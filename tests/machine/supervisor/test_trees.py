@@ -95,6 +95,15 @@ def test_signals_of_one_turn_share_a_look_and_the_next_turn_looks_anew(play: "Pl
     play(scene)
 
 
+def test_what_was_started_after_the_look_of_this_turn_gets_its_signal_too(play: "Play") -> None:
+    async def scene(stage: "Stage") -> None:
+        assert stage.trees.signal(idle(stage, "before"), "TERM") == 0
+        service = stage.start(stage.spec())
+        assert stage.trees.signal(service, "URG") == 1
+
+    play(scene)
+
+
 def test_what_a_dead_service_left_behind_is_found_and_asked_to_end(play: "Play") -> None:
     async def scene(stage: "Stage") -> None:
         service = await stage.run(stage.python(LEAVES_A_CHILD))

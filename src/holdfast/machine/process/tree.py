@@ -90,7 +90,7 @@ class Snapshot:
 
 
 class Roster:
-    """Looks at the processes of the machine, and reads the environment of each at most once."""
+    """Looks at the processes of the machine, and reads the environment of each once it has one."""
 
     def __init__(
         self,
@@ -118,7 +118,10 @@ class Roster:
     def _instance_of(self, row: ProcStat) -> str | None:
         key = (row.pid, row.start_ticks)
         if key not in self._instances:
-            self._instances[key] = self._read_instance(row.pid)
+            found = self._read_instance(row.pid)
+            if found == "":
+                return None  # within execve, perhaps: asked again at the next look
+            self._instances[key] = found
         return self._instances[key]
 
 
@@ -215,8 +218,20 @@ def own_children() -> set[int] | None:
     return found
 
 
+def _has_program(pid: int) -> bool:
+    """Tell whether a process runs a program: a thread of the kernel and a zombie never get an environment."""
+    try:
+        os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return False
+    return True
+
+
 def instance_of_pid(pid: int) -> str | None:
-    """Return the instance a process was started for; None without one, and when its environment may not be read."""
+    """Return the instance a process was started for; None without one, and when its environment may not be read.
+
+    Empty while there is no environment at all, as for a moment in execve(2).
+    """
     if sys.platform != "linux":
         from holdfast.machine.process import portable
 
@@ -226,6 +241,8 @@ def instance_of_pid(pid: int) -> str | None:
             entries = b"\0" + source.read()
     except OSError:
         return None
+    if entries == b"\0":
+        return "" if _has_program(pid) else None
     _, found, rest = entries.partition(b"\0" + INSTANCE_VARIABLE.encode() + b"=")
     return os.fsdecode(rest.partition(b"\0")[0]) if found else None
 

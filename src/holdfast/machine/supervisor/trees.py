@@ -55,6 +55,7 @@ class Trees:
 
     def signal(self, service: Service, name: str) -> int:
         """Send a signal by name ("TERM") to the whole tree of a service; return how many processes got it."""
+        self._forget_a_look_before(service)
         return signal_tree(self._members(self._snapshot(), service), number_of(name))
 
     def signal_main(self, service: Service, name: str) -> bool:
@@ -152,6 +153,15 @@ class Trees:
             self._recent = self.roster.look()
             self.loop.call_soon(self._let_go)
         return self._recent
+
+    def _forget_a_look_before(self, service: Service) -> None:
+        """Have the machine looked at again where a service was started since: its signal would reach nobody."""
+        main = service.state.process
+        if main is None or self._recent is None:
+            return
+        found = self._recent.rows.get(main.pid)
+        if found is None or found.start_ticks != main.start_ticks:
+            self._recent = None
 
     def _let_go(self) -> None:
         self._recent = None
