@@ -64,7 +64,6 @@ ELSEWHERE = {
     "machine/process/kernel32.py": "machine/process/test_windows.py",
     # The parts of one program, tested together as real processes.
     "machine/watchdog/callers.py": "machine/watchdog/test_run.py",
-    "machine/watchdog/duty.py": "machine/watchdog/test_run.py",
     "machine/watchdog/talk.py": "machine/watchdog/test_run.py",
     # The steps of one engine, tested by what a snapshot and a restore turn into, and by ending them at each.
     "machine/backup/copy_restore.py": "machine/backup/test_copy.py",

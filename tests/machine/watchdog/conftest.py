@@ -32,9 +32,11 @@ from holdfast import statefile
 from holdfast.clock import boot_id
 from holdfast.home import Home
 from holdfast.machine.process.kernel import become_subreaper
+from holdfast.machine.supervisor import custody
 from holdfast.machine.supervisor.custody import Custody
 
 faulthandler.enable()
+custody.WELCOMED_WITHIN = 30.0  # a watchdog that this machine keeps waiting is no watchdog that hangs
 home, tell = Home(Path(os.environ["HOLDFAST_HOME"])), int(sys.argv[1])
 mood = (home.root / "mood").read_text() if (home.root / "mood").exists() else ""
 if mood == "refuse":

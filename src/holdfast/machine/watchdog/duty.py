@@ -51,8 +51,11 @@ class Duty:
         return Now(wall=self.clock.wall(), mono=self.clock.monotonic(), boot_id=boot_id())
 
     def begin(self) -> None:
-        """Take charge of the supervisor that lives, else start one."""
-        if not self.find():
+        """Take charge of the supervisor that lives, else start one, unless told to end by then.
+
+        A supervisor that ends tells so a watchdog it has just called, and is gone before that one looks.
+        """
+        if not self.find() and self.outcome is None:
             self.start()
 
     def find(self) -> bool:
