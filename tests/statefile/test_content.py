@@ -107,7 +107,7 @@ scalars = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | texts
 values = scalars | st.lists(scalars, max_size=3) | st.dictionaries(texts, scalars, max_size=3)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(value=values, indent=st.none() | st.integers(0, 3))
 def test_every_document_is_read_as_it_was_written(value: object, indent: int | None) -> None:
     content = json.dumps(value, indent=indent, ensure_ascii=False).encode()
@@ -117,7 +117,7 @@ def test_every_document_is_read_as_it_was_written(value: object, indent: int | N
     assert fault(content, Kind.JSON) is None
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(value=st.dictionaries(texts, scalars, min_size=1, max_size=3), data=st.data())
 def test_no_cut_document_is_valid(value: object, data: st.DataObject) -> None:
     content = json.dumps(value).encode()

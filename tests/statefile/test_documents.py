@@ -53,7 +53,7 @@ documents = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(document=documents)
 def test_what_is_written_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, document: object

@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.statefile.temp import TempName, checksum, parse_temp_name, temp_name
@@ -11,7 +11,6 @@ from holdfast.statefile.temp import TempName, checksum, parse_temp_name, temp_na
 stems = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
 
 
-@settings(deadline=None)
 @given(stem=stems, size=st.integers(0, 2**63), content=st.binary())
 def test_the_parser_reads_what_the_writer_writes(stem: str, size: int, content: bytes) -> None:
     name = temp_name(stem, size, checksum(content), "0123456789abcdef")
@@ -19,7 +18,6 @@ def test_the_parser_reads_what_the_writer_writes(stem: str, size: int, content: 
     assert parse_temp_name(name) == TempName(stem, size, checksum(content))
 
 
-@settings(deadline=None)
 @given(content=st.binary(min_size=1), data=st.data())
 def test_a_name_is_fulfilled_by_its_whole_content_only(
     content: bytes, data: st.DataObject

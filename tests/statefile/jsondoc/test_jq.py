@@ -192,7 +192,7 @@ documents = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(value=st.lists(documents, min_size=1, max_size=20))
 def test_the_identity_changes_no_document(value: object) -> None:
     text = json.dumps(value)

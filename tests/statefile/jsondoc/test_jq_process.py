@@ -47,13 +47,35 @@ from holdfast.statefile.jsondoc.jq import filtered
 def interrupt(*_):
     raise KeyboardInterrupt
 signal.signal(signal.SIGALRM, interrupt)
-signal.setitimer(signal.ITIMER_REAL, 0.3)
 try:
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
     filtered("{}", "def f: f; f", within=600)
 except KeyboardInterrupt:
     print("before", end=" ")
 try:
     os.waitpid(-1, 0)
+except ChildProcessError:
+    print("bye")
+""",
+    "is_reaped_when_its_parent_is_interrupted_at_its_birth": """
+from holdfast.statefile.jsondoc import jq_process
+from holdfast.statefile.jsondoc.jq import filtered
+def interrupt(*_):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, interrupt)
+real = os.fork
+def fork():
+    pid = real()
+    if pid:
+        os.kill(os.getpid(), signal.SIGALRM)
+    return pid
+jq_process.os.fork = fork
+try:
+    filtered("{}", "def f: f; f", within=600)
+except KeyboardInterrupt:
+    print("before", end=" ")
+try:
+    os.waitpid(-1, os.WNOHANG)
 except ChildProcessError:
     print("bye")
 """,

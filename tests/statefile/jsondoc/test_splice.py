@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.statefile.jsondoc.layout import style_of
@@ -23,7 +23,6 @@ def wild_objects(draw: st.DrawFn) -> list[tuple[str, str]]:
     return [(key, draw(values)) for key in keys]
 
 
-@settings(deadline=None)
 @given(members=wild_objects(), spaces=st.tuples(space, space, space, space), chosen=st.integers(0))
 def test_only_the_changed_member_of_a_wild_object_is_other(
     members: list[tuple[str, str]], spaces: tuple[str, str, str, str], chosen: int

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.statefile.jsondoc.text import (
@@ -51,7 +51,6 @@ indents = st.none() | st.integers(0, 5) | st.sampled_from(["\t", "\t\t", " "])
 separators = st.sampled_from([(",", ":"), (", ", ": "), (",", ": "), (" , ", " : ")])
 
 
-@settings(deadline=None)
 @given(value=documents, indent=indents, separators=separators, escapes=st.booleans())
 def test_what_was_not_changed_is_rendered_byte_for_byte(
     value: object, indent: int | str | None, separators: tuple[str, str], *, escapes: bool
@@ -64,7 +63,6 @@ def test_what_was_not_changed_is_rendered_byte_for_byte(
     assert render(document.value, document.style) == text
 
 
-@settings(deadline=None)
 @given(value=documents, indent=indents, separators=separators, escapes=st.booleans())
 def test_new_values_are_laid_out_like_the_old_ones(
     value: object, indent: int | str | None, separators: tuple[str, str], *, escapes: bool
@@ -79,7 +77,6 @@ def test_new_values_are_laid_out_like_the_old_ones(
     )
 
 
-@settings(deadline=None)
 @given(old=documents, new=documents, indent=indents, escapes=st.booleans())
 def test_whatever_is_put_in_is_read_again(
     old: object, new: object, indent: int | str | None, *, escapes: bool

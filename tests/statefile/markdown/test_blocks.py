@@ -26,7 +26,7 @@ texts = st.lists(
 ).map(lambda lines: "".join(piece + end for piece, end in lines))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(text=texts)
 def test_the_lines_of_a_page_are_the_text(text: str) -> None:
     page = read_page(text)

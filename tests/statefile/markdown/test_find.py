@@ -120,7 +120,7 @@ texts = st.lists(
 ).map(lambda lines: "".join(piece + end for piece, end in lines))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(text=texts)
 def test_what_is_found_without_the_parser_is_what_the_parser_finds(text: str) -> None:
     found = plain_keys(split_lines(text), "Key")

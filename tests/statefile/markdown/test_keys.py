@@ -172,7 +172,7 @@ values = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     above=st.lists(blocks, max_size=4),
     below=st.lists(blocks, max_size=4),

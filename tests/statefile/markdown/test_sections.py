@@ -225,7 +225,7 @@ bodies = st.lists(blocks, max_size=4).map("\n\n".join)
 headings = st.sampled_from(["## {}", " ## {} ##", "{}\n---"])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     parts=st.lists(st.tuples(headings, bodies), min_size=1, max_size=4),
     body=bodies,
@@ -263,7 +263,7 @@ def test_in_any_text_only_the_section_changes(
         assert set_section(changed, name, body) == changed
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     parts=st.lists(st.tuples(headings, bodies), min_size=1, max_size=3),
     ends=st.lists(st.sampled_from(["\n", "\r\n", "\r"]), min_size=1),

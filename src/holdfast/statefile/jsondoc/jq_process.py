@@ -68,32 +68,36 @@ if sys.platform == "linux":
 
     def _ask_fork(request: Request) -> tuple[bytes, int]:
         import_module("jq")  # here, so that the next child need not
-        mine, theirs = os.pipe()
-        try:
-            pid = _forked(request, theirs)
-        except BaseException:
-            os.close(mine)
-            raise
-        finally:
-            os.close(theirs)
-        return _heard(pid, mine)
-
-    def _forked(request: Request, pipe: int) -> int:
         # Blocked until the child has put the parent's handlers aside: one that raised in there would
-        # run the parent's code a second time.
+        # run the parent's code a second time; and until the parent is ready to end its child: one that
+        # raised before would leave it behind.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            pid = os.fork()
-            if pid == 0:
-                _live(request, pipe)
-            return pid
+            mine, theirs = os.pipe()
+            try:
+                pid = _forked(request, theirs)
+            except BaseException:
+                os.close(mine)
+                raise
+            finally:
+                os.close(theirs)
+            return _heard(pid, mine, before)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def _heard(pid: int, pipe: int) -> tuple[bytes, int]:
+    def _forked(request: Request, pipe: int) -> int:
+        pid = os.fork()
+        if pid == 0:
+            _live(request, pipe)
+        return pid
+
+    def _heard(
+        pid: int, pipe: int, unblocked: set[signal.Signals] | set[int]
+    ) -> tuple[bytes, int]:
         chunks = []
         whole = False
         try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
             while chunk := os.read(pipe, _CHUNK):
                 chunks.append(chunk)
             whole = True
