@@ -218,6 +218,9 @@ def test_a_start_that_nobody_saw_counts_as_a_failed_one() -> None:
     held, _ = step(limited, again, StartUnseen(), NOW)
     assert held.actual is Actual.HELD
     assert [one.success for one in held.history] == [True, False]
+    assert held.last_exit == LastExit(
+        exit=Exit(), reason=Reason.UNKNOWN, at=NOW.wall, mono=NOW.mono
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from holdfast.rules import restart
 
 BOOT = "boot-1"
 DAY = 86_400.0
-AT_ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+AT_ANY_SPEED = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 def at(mono: float, *, draw: float = 0.5, wall: float | None = None) -> Now:

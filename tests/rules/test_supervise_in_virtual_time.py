@@ -50,7 +50,7 @@ from holdfast.model.spec import Need, RestartLimit, RestartPolicy, ServiceSpec, 
 from holdfast.model.wire import from_plain, to_plain
 from holdfast.rules.supervise import deadline, step
 
-AT_ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+AT_ANY_SPEED = settings(suppress_health_check=[HealthCheck.too_slow])
 BOOTED_AT = 10.0
 SLOW = 2.0
 SUPERVISOR_DIES = Spawned(identity=Identity(pid=0, start_ticks=0, boot_id=""))

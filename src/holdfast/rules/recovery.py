@@ -17,6 +17,7 @@ from holdfast.model.service import (
     Desired,
     Exit,
     Health,
+    LastExit,
     Now,
     Pending,
     Reason,
@@ -110,7 +111,9 @@ def start_unseen(spec: ServiceSpec, state: ServiceState, _event: StartUnseen, no
     """
     if state.desired is Desired.DOWN or state.closing or spec.restart.when is When.NEVER:
         return record_stale(spec, state, RecordStale(), now)
-    state = replace(state, history=finished_row(state.history, pid=None, success=False))
+    history = finished_row(state.history, pid=None, success=False)
+    unseen = LastExit(exit=Exit(), reason=Reason.UNKNOWN, at=now.wall, mono=now.mono)
+    state = replace(state, history=history, last_exit=unseen)
     start = restart.next_start(spec.restart, state, now)
     why = "the supervisor died while it started it"
     return set_start(replace(state, level=state.level + 1), start, now, why=why)
