@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from holdfast.control import ControlClient
 from holdfast.errors import NotRunning
@@ -22,17 +24,31 @@ from holdfast.home import Home
 
 DEADLINE_S = 30.0
 KILL = 9
+STOP = 19
+EXEC_WITHIN_S = 5.0
 COMMAND_WITHIN_S = 50.0
 INTERNAL_FAULTS = ("Traceback", "supervisor.fault", "never retrieved", "was destroyed")
 
 
 def environment_of(pid: int) -> dict[str, str]:
     """Return the environment a process was started with; empty when it is gone or a zombie."""
+    deadline = time.monotonic() + EXEC_WITHIN_S
     try:
-        raw = Path(f"/proc/{pid}/environ").read_bytes()
+        while not (raw := Path(f"/proc/{pid}/environ").read_bytes()):
+            if not _is_in_exec(pid) or time.monotonic() > deadline:
+                break
     except OSError:
         return {}
     return dict(entry.split("=", 1) for entry in os.fsdecode(raw).split("\0") if "=" in entry)
+
+
+def _is_in_exec(pid: int) -> bool:
+    """Tell whether a process is just becoming another program: whoever started it may go on before it has an environment.
+
+    A zombie and a thread of the kernel have no program, and whatever runs has at least one word on its command line.
+    """
+    os.readlink(f"/proc/{pid}/exe")
+    return not Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def all_pids() -> Iterator[int]:
@@ -42,15 +58,27 @@ def all_pids() -> Iterator[int]:
 
 def is_alive(pid: int) -> bool:
     """Tell whether a process exists and is no zombie."""
+    return state_of(pid) not in ("", "Z", "X")
+
+
+def state_of(pid: int) -> str:
+    """Return the letter the kernel has for what a process does; empty when it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+        return ""
+    return stat.rpartition(")")[2].split()[0]
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach the programs of the tests: a shell in the background has it ignored by all it starts."""
+    """Let no test depend on the speed of the machine, and Ctrl-C reach the programs of the tests.
+
+    A shell in the background has it ignored by all it starts.
+    """
+    settings.register_profile(
+        "at any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("at any speed")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -74,6 +102,7 @@ class Machine:
         self.has_hub = False
         """Whether `up` starts the hub too: most tests are not about it, and it costs a second of a processor."""
         self._beside: list[subprocess.Popen[str]] = []
+        self._ports: list[socket.socket] = []
 
     def config(self, text: str) -> Path:
         """Write the configuration of this machine."""
@@ -210,15 +239,17 @@ class Machine:
         return rows
 
     def events(self) -> list[dict[str, Any]]:
-        """Return the journal, oldest first."""
+        """Return the journal, oldest first; a line that is just being written is not there yet."""
         segments = sorted((self.home / "journal").glob("*.jsonl"))
-        lines = b"".join(segment.read_bytes() for segment in segments).splitlines()
+        *lines, _ = b"".join(segment.read_bytes() for segment in segments).split(b"\n")
         return [json.loads(line) for line in lines]
 
     def log(self, name: str) -> bytes:
         """Return the newest log file of a service."""
-        path = self.home / "logs" / f"{name}.log"
-        return path.read_bytes() if path.exists() else b""
+        try:
+            return (self.home / "logs" / f"{name}.log").read_bytes()
+        except FileNotFoundError:  # not there yet, or between two names of a rotation
+            return b""
 
     def own_log(self) -> str:
         """Return what the supervisor said of itself."""
@@ -248,6 +279,18 @@ class Machine:
         """Tell whether a process exists and is no zombie."""
         return is_alive(pid)
 
+    def port(self) -> int:
+        """Return a port on which a program of this machine may listen and, until the test is over, nobody else will.
+
+        A socket that is bound and does not listen keeps it: the kernel gives it to nobody who asks for any port, and a
+        server that names it and reuses addresses, as those of the standard library do, may have it.
+        """
+        held = socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        self._ports.append(held)
+        return int(held.getsockname()[1])
+
     def kill(self, pid: int, number: int = KILL) -> None:
         """Send a signal to a process of this machine, and to no other."""
         assert environment_of(pid).get("HOLDFAST_HOME") == str(self.home), f"{pid} is not ours"
@@ -268,6 +311,9 @@ class Machine:
     def kill_both(self) -> None:
         """End watchdog and supervisor as the kernel would, and return once both are gone."""
         pids = (self.watchdog(), self.supervisor())
+        for pid in pids:  # or the one that is killed last might replace the other
+            self.kill(pid, STOP)
+        self.await_(lambda: all(state_of(pid) in ("T", "", "Z", "X") for pid in pids))
         for pid in pids:
             self.kill(pid)
         self.await_(lambda: not any(map(is_alive, pids)))
@@ -278,10 +324,7 @@ class Machine:
 
     def end(self) -> list[str]:
         """Stop everything, and return what was found amiss afterwards."""
-        for started in self._beside:
-            if started.poll() is None:
-                started.kill()
-            started.communicate()
+        self._end_what_stands_beside()
         if not self.home.exists():
             return []
         amiss = []
@@ -299,6 +342,14 @@ class Machine:
         if was_served and not left and (here := os.listdir(self.runtime)):
             amiss.append(f"left in the runtime folder: {here}")
         return amiss
+
+    def _end_what_stands_beside(self) -> None:
+        for started in self._beside:
+            if started.poll() is None:
+                started.kill()
+            started.communicate()
+        for held in self._ports:
+            held.close()
 
     def kill_the_rest(self) -> None:
         """Kill whatever of this machine is left."""

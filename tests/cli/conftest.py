@@ -98,6 +98,22 @@ def run(home: Home, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
 
 
 @pytest.fixture
+def own_pids(run: Callable[..., Done]) -> Callable[[], dict[str, int]]:
+    """Return the pids of supervisor and watchdog, once they have found each other."""
+
+    def own_pids() -> dict[str, int]:
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            found = run("status", "--json").json
+            own = {name: found[name]["pid"] for name in ("supervisor", "watchdog")}
+            if None not in own.values():
+                return own
+            assert time.monotonic() < deadline, f"they do not know each other: {own}"
+
+    return own_pids
+
+
+@pytest.fixture
 def record(home: Home) -> Callable[..., None]:
     """Write the record of a service, as a supervisor that is gone left it."""
 

@@ -12,7 +12,7 @@ import pytest
 from holdfast import statefile
 from holdfast.cli import down, ending, reach
 from holdfast.home import Home
-from holdfast.machine.process.identity import identify
+from holdfast.machine.process.identity import identify, stat
 from holdfast.machine.process.wait import reap_strangers
 
 if TYPE_CHECKING:
@@ -32,14 +32,15 @@ def _down(run: "Run") -> Iterator[None]:
 
 
 @pytest.fixture
-def brought_up(run: "Run", tmp_path: Path) -> dict[str, int]:
+def brought_up(
+    run: "Run", tmp_path: Path, own_pids: Callable[[], dict[str, int]]
+) -> dict[str, int]:
     """Return the pids of two services, the supervisor and the watchdog."""
     text = "".join(f'[service.{name}]\ncommand = ["sleep", "8002"]\n' for name in "ab")
     (tmp_path / "holdfast.toml").write_text(text, encoding="utf-8")
     assert run("up", "--no-hub", "--no-wait").code == 0
-    found = run("status", "--json").json
-    own = {name: found[name]["pid"] for name in ("supervisor", "watchdog")}
-    return {row["name"]: row["pid"] for row in found["services"]} | own
+    services = run("status", "--json").json["services"]
+    return {row["name"]: row["pid"] for row in services} | own_pids()
 
 
 class Answers:
@@ -88,9 +89,14 @@ def test_services_may_be_kept(run: "Run", brought_up: dict[str, int]) -> None:
 def test_services_that_outlived_their_supervisor_are_not_passed_over(
     run: "Run", brought_up: dict[str, int]
 ) -> None:
-    with ending.Programs([brought_up["watchdog"], brought_up["supervisor"]]) as programs:
-        for name in ("watchdog", "supervisor"):
-            os.kill(brought_up[name], signal.SIGKILL)
+    own = [brought_up[name] for name in ("watchdog", "supervisor")]
+    with ending.Programs(own) as programs:
+        for pid in own:  # or the one that is killed last might replace the other
+            os.kill(pid, signal.SIGSTOP)
+            while (found := stat(pid)) is not None and found.state not in "TZX":
+                pass
+        for pid in own:
+            os.kill(pid, signal.SIGKILL)
         assert programs.left() == []
     assert run("down").code == 3
     assert run("up", "--no-hub", "--no-wait").code == 0

@@ -160,16 +160,18 @@ def test_an_end_of_the_supervisor_ends_the_command(
 
 
 def test_a_supervisor_that_runs_already_is_not_taken_over(
-    run: "Run", front: Callable[..., Front], tmp_path: Path
+    run: "Run",
+    front: Callable[..., Front],
+    tmp_path: Path,
+    own_pids: Callable[[], dict[str, int]],
 ) -> None:
     (tmp_path / "holdfast.toml").write_text("", encoding="utf-8")
     assert run("up", "--no-hub").code == 0
-    pid = supervisor(run)
-    watchdog = run("status", "--json").json["watchdog"]["pid"]
+    own = own_pids()
     command = front()
-    assert str(watchdog) in command.until("holdfast:")
+    assert str(own["watchdog"]) in command.until("holdfast:")
     assert command.ended() == 4
-    assert supervisor(run) == pid
+    assert own_pids() == own
 
 
 def test_the_command_stays_when_its_watchdog_is_killed_and_replaced(

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.cli.lines import Readable, as_json, fact, harmless, parse, readable
@@ -121,7 +121,6 @@ def test_as_json_makes_an_object_of_plain_text() -> None:
     assert json.loads(as_json(parse(b'say "hi"'), None)) == {"line": 'say "hi"'}
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_any_bytes_become_rows_and_one_json_object(raw: bytes) -> None:
     raw = raw.replace(b"\n", b"")
@@ -132,7 +131,6 @@ def test_any_bytes_become_rows_and_one_json_object(raw: bytes) -> None:
     assert json.loads(as_json(line, "api"))["name"] == "api"
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_a_harmless_text_has_no_control_characters_but_tabs(text: str) -> None:
     assert all(character.isprintable() or _is_harmless(character) for character in harmless(text))

@@ -188,6 +188,7 @@ def test_a_running_supervisor_answers(machine: "Machine") -> None:
 
     machine.config('[service.api]\ncommand = ["sleep", "6001"]\n')
     machine.up()
+    machine.watchdog()
     shown = json.loads(machine.holdfast("status", "--json").stdout)
 
     assert shown["supervisor"]["state"] == "running"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.cli.tail import Tail, backwards, next_rotated, open_log
@@ -83,7 +83,6 @@ def test_a_log_that_is_a_folder_is_refused(log: Log) -> None:
         open_log(str(log.path))
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.binary(max_size=200_000).map(lambda raw: raw.replace(b"\r", b"\n")), max_size=4)
 )
@@ -251,7 +250,6 @@ STEPS = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(before=st.lists(STEPS, max_size=8), after=st.lists(STEPS, max_size=30))
 def test_whatever_is_written_and_rotated_every_line_comes_once_and_in_order(
     tmp_path_factory: pytest.TempPathFactory, before: list[bytes | str], after: list[bytes | str]

@@ -202,21 +202,24 @@ def test_a_supervisor_that_holds_the_lock_and_does_not_answer_is_told(
 
 
 def test_another_version_is_replaced_and_the_services_live_on(
-    run: "Run", write: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    run: "Run",
+    write: Callable[[str], None],
+    own_pids: Callable[[], dict[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write(service("a"))
     assert run("up", "--no-hub").code == 0
-    before = run("status", "--json").json
+    before, service_before = own_pids(), rows(run)["a"]["pid"]
     monkeypatch.setattr(holdfast, "__version__", "0.0.0+next")
     done = run("up", "--no-hub")
     assert done.code == 0
     assert "in place of version" in done.lines[0]
     assert "the services went on" in done.lines[0]
-    after = run("status", "--json").json
-    assert after["services"][0]["pid"] == before["services"][0]["pid"]
-    assert after["supervisor"]["pid"] != before["supervisor"]["pid"]
-    assert after["watchdog"]["pid"] != before["watchdog"]["pid"]
-    assert identify(before["watchdog"]["pid"]) is None
+    after = own_pids()
+    assert rows(run)["a"]["pid"] == service_before
+    assert after["supervisor"] != before["supervisor"]
+    assert after["watchdog"] != before["watchdog"]
+    assert identify(before["watchdog"]) is None
 
 
 def test_several_at_once_end_with_one_supervisor_and_one_watchdog(
@@ -227,9 +230,8 @@ def test_several_at_once_end_with_one_supervisor_and_one_watchdog(
     started = [machine.beside("up", "-c", str(machine.file)) for _ in range(4)]
     for one in started:
         machine.finished(one)
-    shown = machine.status()
     assert len(machine.copies("a")) == 1
-    own = {shown["supervisor"]["pid"], shown["watchdog"]["pid"]}
+    own = {machine.supervisor(), machine.watchdog()}
     assert set(machine.living()) == own | {machine.pid("a")}
 
 

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.cli.when import moment, seconds
@@ -29,7 +29,6 @@ def test_a_duration_means_so_long_ago() -> None:
     assert moment("10m", NOW) == NOW - 600
 
 
-@settings(deadline=None)
 @given(st.integers(0, 4_000_000_000_000))
 def test_a_time_means_itself(milliseconds: int) -> None:
     text = utc_text(milliseconds / 1000)

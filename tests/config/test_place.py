@@ -79,7 +79,7 @@ TABLES = st.dictionaries(KEYS, VALUES, max_size=4)
 
 
 @given(TABLES)
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_a_table_written_is_read_back_and_every_key_of_it_has_a_line(
     table: dict[str, object],
 ) -> None:
@@ -104,7 +104,7 @@ def paths(table: dict[str, object]) -> list[KeyPath]:
 
 @example('"\x1f"')
 @given(st.text(max_size=60))
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_at_all_is_scanned_to_an_end(text: str) -> None:
     key_lines(text)
 

@@ -53,7 +53,7 @@ FILES = st.dictionaries(NAMES, ANYTHING, max_size=4) | st.one_of(
 
 
 @given(FILES)
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_nonsense_is_refused_with_problems_and_nothing_else(table: dict[str, object]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "holdfast.toml")
@@ -113,7 +113,7 @@ def escaped(value: object) -> object:
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "c"]), SERVICES, min_size=1))
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 def test_every_spec_a_file_can_produce_survives_the_wire_and_a_second_reading(
     services: dict[str, object],
 ) -> None:

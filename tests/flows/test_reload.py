@@ -39,7 +39,7 @@ def pids(machine: "Machine") -> dict[str, int | None]:
 def test_each_service_gets_what_its_change_asks_for_and_no_more(machine: "Machine") -> None:
     machine.config(BEFORE)
     machine.begin()
-    before = pids(machine)
+    before, old = pids(machine), machine.pid("command")
     machine.config(AFTER)
     told = json.loads(machine.holdfast("reload", "--dry-run", "--json").stdout)
     assert pids(machine) == before
@@ -50,11 +50,11 @@ def test_each_service_gets_what_its_change_asks_for_and_no_more(machine: "Machin
         ["same"],
     )
     assert json.loads(machine.holdfast("reload", "--json").stdout) == told
-    after = machine.await_(lambda: (found := pids(machine))["command"] and found)
+    machine.await_new_pid("command", old)
+    after = pids(machine)
     assert after.keys() == {"same", "command", "policy", "new"}
     assert after["same"] == before["same"]
     assert after["policy"] == before["policy"]
-    assert after["command"] != before["command"]
     assert machine.living("gone") == []
     assert not (machine.home / "services" / "gone.json").exists()
     assert "nothing changed" in machine.holdfast("reload").stdout
@@ -136,7 +136,7 @@ def test_a_change_of_mind_while_a_removed_service_still_ends_brings_it_back(
     machine.await_(lambda: machine.log("slow"))
     machine.config(other)
     removing = machine.beside("reload")
-    machine.await_state("slow", "stopping")
+    machine.await_(lambda: machine.row("slow")["state"] in ("stopping", None))
     machine.config(slow)
     machine.holdfast("reload")
     machine.finished(removing)
@@ -147,11 +147,13 @@ def test_a_change_of_mind_while_a_removed_service_still_ends_brings_it_back(
 def test_two_reloads_at_once_agree(machine: "Machine") -> None:
     machine.config(BEFORE)
     machine.begin()
+    old = machine.pid("command")
     machine.config(AFTER)
     both = [machine.beside("reload") for _ in range(3)]
     for one in both:
         machine.finished(one)
-    machine.await_(lambda: all(pids(machine).values()))
+    machine.await_new_pid("command", old)
+    assert all(pids(machine).values())
     assert set(pids(machine)) == {"same", "command", "policy", "new"}
     assert all(len(machine.copies(name)) == 1 for name in pids(machine))
 
@@ -161,7 +163,7 @@ def test_what_changed_while_nothing_ran_is_obeyed_by_the_next_up(machine: "Machi
     machine.begin()
     old = machine.pid("command")
     same = machine.pid("same")
-    machine.kill_supervisor()
+    machine.kill_both()
     machine.config(AFTER)
     machine.up()
     found = pids(machine)

@@ -1,5 +1,6 @@
 """Watched files and edges between services, seen from outside, over the death of the supervisor too."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ def all_run(machine: "Machine") -> dict[str, int]:
     return found
 
 
+def put(machine: "Machine", path: Path) -> None:
+    """Let a whole file appear: one that is made and then written to is two changes, if long apart two restarts."""
+    made = machine.root / "made"
+    made.write_text("x")
+    made.rename(path)
+
+
 def reasons(machine: "Machine", name: str) -> list[str]:
     return [row["reason"] for row in machine.history(name)]
 
@@ -51,7 +59,7 @@ def test_a_changed_file_restarts_its_service_and_no_other(machine: "Machine") ->
     machine.config(WATCHED.format(folder=folder))
     machine.up()
     old = all_run(machine)
-    (folder / "app.py").write_text("x")
+    put(machine, folder / "app.py")
     machine.await_new_pid("api", old["api"])
     assert reasons(machine, "api") == ["watch"]
     assert machine.pid("other") == old["other"]

@@ -214,7 +214,7 @@ def test_ctrl_c_during_up_says_130_and_leaves_a_supervisor_that_obeys(machine: "
     machine.config(
         """
         [startup]
-        steps = [{ name = "Slow", command = ["sleep", "0.5"], at = "after" }]
+        steps = [{ name = "Slow", command = ["sh", "-c", "until [ -e go ]; do sleep 0.05; done"], at = "after" }]
     """
         + TWO
     )
@@ -223,6 +223,7 @@ def test_ctrl_c_during_up_says_130_and_leaves_a_supervisor_that_obeys(machine: "
     os.killpg(running.pid, signal.SIGINT)
     machine.finished(running, expect=130)
     assert machine.row("a")["pid"]
+    (machine.root / "go").touch()
     machine.up()
 
 
@@ -236,7 +237,9 @@ def test_up_holds_none_of_the_callers_descriptors(machine: "Machine") -> None:
         assert rest.read() == b""
     supervisor = machine.supervisor()
     assert os.getsid(supervisor) == supervisor
-    assert set(os.listdir(f"/proc/{machine.pid('a')}/fd")) == {"0", "1", "2"}
+    # What is just beginning has its libraries open for a moment.
+    fds = f"/proc/{machine.pid('a')}/fd"
+    machine.await_(lambda: set(os.listdir(fds)) == {"0", "1", "2"})
 
 
 def test_an_order_of_the_wrong_kind_leaves_the_running_services_alone(machine: "Machine") -> None:

@@ -1,6 +1,5 @@
 """The web stack example under Holdfast: up in the order of needs, down in the reverse, and each dies alone."""
 
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,8 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "web-stack" / "holdfast.toml"
 def stack(machine: "Machine") -> "Machine":
     """Return a machine with the example brought up on ports of its own."""
     machine.file = EXAMPLE
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        ports = [str(held.getsockname()[1]) for held in (one, two)]
-    machine.env |= {"DB_PORT": ports[0], "API_PORT": ports[1], "WORKER_EVERY": "0.05"}
+    ports = {name: str(machine.port()) for name in ("DB_PORT", "API_PORT")}
+    machine.env |= {**ports, "WORKER_EVERY": "0.05"}
     assert "3/3 healthy" in machine.up().stdout
     return machine
 
@@ -46,7 +41,7 @@ def test_each_starts_once_what_it_needs_is_ready_and_they_stop_in_reverse(
         ("worker", "started"),
         ("worker", "ready"),
     ]
-    stack.await_(lambda: b"visit 1\n" in stack.log("worker"))
+    stack.await_(lambda: b"visit " in stack.log("worker"))
     stack.holdfast("down")
     assert course(stack, "stopping", "stopped") == [
         ("worker", "stopping"),
@@ -64,7 +59,7 @@ def test_a_killed_database_comes_back_and_the_others_keep_their_processes(
     stack: "Machine",
 ) -> None:
     before = {name: stack.pid(name) for name in ("api", "worker")}
-    stack.await_(lambda: b"visit 3\n" in stack.log("worker"))
+    stack.await_(lambda: stack.log("worker").count(b"visit ") >= 3)
     old = stack.pid("db")
     stack.kill(old)
     stack.await_new_pid("db", old)
@@ -73,6 +68,7 @@ def test_a_killed_database_comes_back_and_the_others_keep_their_processes(
     stack.await_state("db", "running")
     assert {name: stack.pid(name) for name in before} == before
     assert course(stack, "restarted") == [("db", "restarted")]
-    visits = [line for line in stack.log("worker").splitlines() if line.startswith(b"visit ")]
+    *lines, _ = stack.log("worker").split(b"\n")
+    visits = [line for line in lines if line.startswith(b"visit ")]
     numbers = [int(line.split()[1]) for line in visits]
     assert numbers == sorted(set(numbers)), "a confirmed visit was lost"

@@ -178,7 +178,8 @@ def test_a_failure_becomes_one_message_and_the_end_of_the_hub_leaves_nothing(
     kinds = [json.loads(line)["kind"] for line in lines.splitlines()]
     assert sorted(kinds) == ["open", "test"]
     assert hub.check("export")["confirmed"] == "critical"
-    hub.await_(lambda: "critical" in hub.home.checks_summary.read_text())
+    summary = hub.home.checks_summary
+    hub.await_(lambda: summary.exists() and "critical" in summary.read_text())
     assert hub.end() == 0
     assert hub.home.hub_address.exists()  # so that a port nobody chose stays the same
     assert statefile.holder(hub.home.hub_db.with_suffix(".lock")) is None

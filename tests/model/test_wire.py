@@ -7,15 +7,13 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.model.event import Event
 from holdfast.model.service import Actual, Exit, Identity, ServiceState
 from holdfast.model.spec import RestartPolicy, ServiceSpec, When
 from holdfast.model.wire import from_plain, to_plain
-
-AT_ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Colour(StrEnum):
@@ -144,7 +142,7 @@ def only_finite_numbers() -> Iterator[None]:
 
 @pytest.mark.parametrize("kind", [ServiceState, ServiceSpec, RestartPolicy, Identity, Exit])
 @given(draw=st.data())
-@settings(AT_ANY_SPEED, max_examples=40)
+@settings(max_examples=40)
 def test_what_is_written_is_read_back_unchanged(kind: type[Any], draw: st.DataObject) -> None:
     value = draw.draw(st.from_type(kind))
 
@@ -166,7 +164,7 @@ json_values = st.recursive(
     ),
     value=json_values,
 )
-@settings(AT_ANY_SPEED, max_examples=150)
+@settings(max_examples=150)
 def test_any_damage_to_a_record_is_read_or_is_a_value_error(field: str, value: object) -> None:
     plain = {"name": "api", "desired": "up", field: value}
 

@@ -44,6 +44,7 @@ def moment(text: str) -> float:
     return found.timestamp()
 
 
+@pytest.mark.timeout(180)
 def test_fifty_crash_looping_services_are_held_while_status_answers_then_all_is_quiet(
     machine: "Machine",
 ) -> None:

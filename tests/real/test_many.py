@@ -45,8 +45,7 @@ def test_a_hundred_services_come_up_are_shown_in_eighty_columns_and_leave(
     assert len(names) == len(set(names)) == 100
     assert max(map(len, lines)) <= 80
     assert machine.holdfast("health", "--score").stdout == "100\n"
-    living = machine.living()
-    assert len(living) == 102
+    living = machine.await_(lambda: len(found := machine.living()) == 102 and found)
     machine.holdfast("down")
     assert machine.living() == []
     assert not any(machine.is_alive(pid) for pid in living)
@@ -80,6 +79,7 @@ def test_a_hundred_restarts_leave_no_descriptor_and_no_memory_behind(machine: "M
     assert len(machine.history("a")) == RESTARTS
 
 
+@pytest.mark.timeout(180)
 def test_sixty_people_asking_at_once_are_all_answered(machine: "Machine") -> None:
     machine.config('[service.a]\ncommand = ["sleep", "2203"]\n')
     machine.up()

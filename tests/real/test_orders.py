@@ -18,18 +18,30 @@ SLOW = """
 """
 
 
+HELD = """
+    [service.a]
+    command = ["sh", "-c", "trap 'while [ -e hold ]; do sleep 0.05; done; exit 0' TERM; echo up; while :; do sleep 0.05; done"]
+    cwd = "."
+    stop = { timeout = "1h" }
+"""
+"""A service that is being stopped for as long as a file stands there."""
+
+
 def printed(machine: "Machine") -> None:
     machine.await_(lambda: machine.log("a").endswith(b"up\n"))
 
 
 def test_a_start_during_a_slow_stop_waits_and_gives_one_copy(machine: "Machine") -> None:
-    machine.config(SLOW)
+    machine.config(HELD)
     machine.begin()
     printed(machine)
-    old = machine.pid("a")
+    old, hold = machine.pid("a"), machine.root / "hold"
+    hold.touch()
     stopping = machine.beside("stop", "a")
     machine.await_state("a", "stopping")
     starting = machine.beside("start", "a")
+    machine.await_(lambda: machine.row("a")["desired"] == "up")
+    hold.unlink()
     most = 0
     while starting.poll() is None:
         most = max(most, len(machine.copies("a")))
@@ -227,13 +239,16 @@ def test_patterns_groups_and_all_choose_services(machine: "Machine") -> None:
 
 
 def test_a_caller_that_hangs_up_does_not_take_its_order_back(machine: "Machine") -> None:
-    machine.config(SLOW)
+    machine.config(HELD)
     machine.begin()
     printed(machine)
+    hold = machine.root / "hold"
+    hold.touch()
     asking = machine.beside("restart", "a")
     machine.await_state("a", "stopping")
     old = machine.row("a")["generation"]
     asking.kill()
     asking.communicate()
+    hold.unlink()
     machine.await_(lambda: machine.row("a")["generation"] > old)
     assert len(machine.copies("a")) == 1

@@ -132,14 +132,12 @@ def test_the_command_is_told_to_end_and_the_lock_outlives_it(
 ) -> None:
     program = f"""
 import signal, sys
-def leave(number, frame):
-    print("leaving", flush=True)
-    sys.stdin.read()
-    sys.exit(9)
-signal.signal({int(number)}, leave)
+signal.pthread_sigmask(signal.SIG_BLOCK, [{int(number)}])
 print("in", flush=True)
-while True:
-    signal.pause()
+signal.sigwait([{int(number)}])
+print("leaving", flush=True)
+sys.stdin.read()
+sys.exit(9)
 """
     command = locking(program)
     assert command.stdout is not None

@@ -1,6 +1,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from holdfast.clock import SystemClock
@@ -22,8 +23,9 @@ class Post:
     """A sender over a database on disk, and channels that answer as a test wants."""
 
     def __init__(self, store: Any, *names: str) -> None:
-        channels = tuple(Channel(name=name, url="file:///x", timeout=0.2) for name in names)
-        self.settings = HubSettings(channels=channels, policy=QUICK)
+        self.settings = HubSettings(policy=QUICK)
+        for name in names:
+            self.give(name, WITHIN_S)
         self.store = store
         self.news = asyncio.Event()
         self.sent: list[tuple[str, Message]] = []
@@ -39,6 +41,12 @@ class Post:
                 owners="box/",
             )
         )
+
+    def give(self, name: str, seconds: float) -> None:
+        """Let a channel take so long for its answer from now on."""
+        made = Channel(name=name, url="file:///x", timeout=seconds)
+        others = (each for each in self.settings.channels if each.name != name)
+        self.settings = replace(self.settings, channels=(*others, made))
 
     def now(self) -> Now:
         return Now(wall=CLOCK.wall(), mono=0.0, boot_id="b", draw=0.0)
@@ -102,6 +110,7 @@ def test_a_channel_that_hangs_holds_up_no_other_and_gets_no_second_try_meanwhile
 ) -> None:
     async def story() -> None:
         post = Post(store, "stuck", "phone")
+        post.give("stuck", 0.2)
         free = threading.Event()
         post.answers["stuck"] = lambda: Delivered() if free.wait(WITHIN_S) else Refused(why="late")
 
@@ -110,6 +119,7 @@ def test_a_channel_that_hangs_holds_up_no_other_and_gets_no_second_try_meanwhile
             await post.until(lambda so: so.delivered == 1)
             await post.until(lambda so: any(each.failing_at for each in so.channels))
             assert post.titles("stuck") == ["one"]
+            post.give("stuck", WITHIN_S)
             free.set()
             await post.until(lambda so: so.delivered == 2)
 

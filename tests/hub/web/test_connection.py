@@ -83,8 +83,10 @@ def test_who_never_finishes_a_request_is_hung_up_on(monkeypatch: pytest.MonkeyPa
             ends[1].write(sent)
             assert await rest(ends) == b""
         # Also on a connection that was good for a request before.
+        monkeypatch.setattr(connection, "HEAD_WITHIN", WITHIN_S)
         ends = await connect()
         assert await exchange(ends, b"GET / HTTP/1.1\r\n\r\n") == b"0"
+        monkeypatch.setattr(connection, "HEAD_WITHIN", 0.1)
         ends[1].write(b"GET / HT")
         assert await rest(ends) == b""
 
@@ -96,6 +98,14 @@ def test_a_request_in_pieces_and_several_over_one_connection_are_answered(
 ) -> None:
     monkeypatch.setattr(connection, "LARGEST_HEAD", 100)
     head = b"POST / HTTP/1.1\r\nContent-Length: 3000\r\n\r\n"
+    taken = asyncio.Event()
+
+    class Seen(connection.Connection):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            taken.set()
+
+    monkeypatch.setattr(connection, "Connection", Seen)
 
     async def act(connect: Callable[[], Awaitable[Ends]]) -> None:
         ends = await connect()
@@ -106,10 +116,10 @@ def test_a_request_in_pieces_and_several_over_one_connection_are_answered(
             await ends[1].drain()
             assert (await ends[0].readuntil(b"\r\n\r\n"))[:12] == b"HTTP/1.1 200"
             assert await ends[0].readexactly(4) == b"3000"
+        taken.clear()
         ends[1].write(b"GET / HTTP/1.1\r\nX: ")
-        await asyncio.sleep(
-            0.05
-        )  # two pieces, as the network makes them; in one it is refused a piece later
+        # Two pieces, as the network may make them; in one it is refused a piece later.
+        await taken.wait()
         ends[1].write(b"x" * 200)
         assert b" 400 " in await rest(ends)
 

@@ -17,19 +17,29 @@ if sys.platform != "linux":
 Start = Callable[..., "subprocess.Popen[str]"]
 INSTANCE = "6f1c"
 
+# The daemon is never executed: a process has no environment for a moment while it is.
 TREE = """
-import os, subprocess, sys
+import os, signal, subprocess, sys
 sleep = ["sleep", "7301"]
 bare = {"PATH": os.environ["PATH"]}
 null = subprocess.DEVNULL
 child = subprocess.Popen(sleep, env=bare, stdin=null, stdout=null)
 away = subprocess.Popen(sleep, env=bare, stdin=null, stdout=null, start_new_session=True)
-orphan = subprocess.run(
-    ["setsid", "sh", "-c", "sleep 7301 >/dev/null 2>&1 & echo $!"], stdout=subprocess.PIPE, stdin=null, text=True, check=True
-)
-print(child.pid, away.pid, int(orphan.stdout), flush=True)
+told, tell = os.pipe()
+middle = os.fork()
+if middle == 0:
+    os.setsid()
+    orphan = os.fork()
+    if orphan:
+        os.write(tell, str(orphan).encode())
+        os._exit(0)
+    while True:
+        signal.pause()
+os.waitpid(middle, 0)
+orphan = int(os.read(told, 20))
+print(child.pid, away.pid, orphan, flush=True)
 sys.stdin.read()
-for pid in (child.pid, away.pid, int(orphan.stdout)):
+for pid in (child.pid, away.pid, orphan):
     os.kill(pid, 9)
 """
 

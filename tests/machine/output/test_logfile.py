@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 if sys.platform == "win32":
@@ -277,7 +277,6 @@ LINES = st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b""
 
 
 @given(lines=LINES, cuts=st.lists(st.integers(1, 30)), kind=st.sampled_from(["exact", "copying"]))
-@settings(deadline=None)
 def test_every_byte_arrives_once_in_order_and_no_line_is_split(
     lines: list[bytes], cuts: list[int], kind: str
 ) -> None:

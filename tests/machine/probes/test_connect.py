@@ -18,9 +18,12 @@ def listener() -> Iterator[socket.socket]:
         yield made
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        return int(made.getsockname()[1])
+@pytest.fixture
+def deaf() -> Iterator[socket.socket]:
+    """Hold an address at which nobody listens, and nobody else can."""
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        yield made
 
 
 def test_a_connection_ends_with_the_look(listener: socket.socket) -> None:
@@ -33,12 +36,11 @@ def test_a_connection_ends_with_the_look(listener: socket.socket) -> None:
 
 
 def test_the_next_address_is_tried_when_one_refuses(
-    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+    listener: socket.socket, deaf: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = listener.getsockname()
+    good, refusing = listener.getsockname(), deaf.getsockname()
 
     async def two(host: str, port: int) -> list[Address]:
-        refusing = ("127.0.0.1", free_port())
         return [Address(socket.AF_INET, refusing), Address(socket.AF_INET, good)]
 
     async def scene() -> object:

@@ -104,14 +104,10 @@ def test_a_service_that_never_answers_can_be_left_and_nothing_stays_open() -> No
 
 
 def test_a_port_nobody_listens_on_fails() -> None:
-    async def scene() -> Finding:
-        server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        server.close()
-        await server.wait_closed()
-        return await look(f"http://127.0.0.1:{port}/")
-
-    assert asyncio.run(scene()) == failed("connection refused")
+    with socket.socket() as deaf:  # bound, so that nobody else listens there
+        deaf.bind(("127.0.0.1", 0))
+        found = asyncio.run(look(f"http://127.0.0.1:{deaf.getsockname()[1]}/"))
+    assert found == failed("connection refused")
 
 
 def test_the_request_names_host_path_and_query_and_asks_to_hang_up() -> None:

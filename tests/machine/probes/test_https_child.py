@@ -19,14 +19,15 @@ def test_a_loopback_host_needs_no_certificate_and_any_other_does() -> None:
 
 
 def test_it_runs_as_a_file_with_nothing_but_the_standard_library() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", str(CHILD), f"https://127.0.0.1:{port}/", "10"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with socket.socket() as deaf:  # bound, so that nobody else listens there
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", str(CHILD), f"https://127.0.0.1:{port}/", "30"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 1
     assert "refused" in done.stdout
     assert done.stderr == ""

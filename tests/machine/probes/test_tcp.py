@@ -27,9 +27,10 @@ def test_an_address_of_ipv6_stands_in_brackets() -> None:
 
 
 def test_a_port_nobody_listens_on_fails() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert asyncio.run(look(f"127.0.0.1:{port}")) == failed("connection refused")
+    with socket.socket() as deaf:  # bound, so that nobody else listens there
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        assert asyncio.run(look(f"127.0.0.1:{port}")) == failed("connection refused")
 
 
 def test_a_shortage_of_descriptors_says_nothing_of_the_service(

@@ -44,12 +44,17 @@ class AheadClock:
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self._stood_at: tuple[float, float] | None = None
+
+    def stand(self) -> None:
+        """Let time pass only by hand from now on: for what must not be due however slow this machine is."""
+        self._stood_at = (time.time(), time.monotonic())
 
     def wall(self) -> float:
-        return time.time() + self.ahead
+        return (self._stood_at[0] if self._stood_at else time.time()) + self.ahead
 
     def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
+        return (self._stood_at[1] if self._stood_at else time.monotonic()) + self.ahead
 
 
 class AheadLoop(asyncio.SelectorEventLoop):

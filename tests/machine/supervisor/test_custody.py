@@ -67,6 +67,11 @@ def home(tmp_path: Path) -> Iterator[Home]:
         yield home
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WELCOMED_WITHIN", 30.0)  # the thread that answers may come late
+
+
 @pytest.fixture
 def keeper(home: Home) -> Iterator[Keeper]:
     keeper = Keeper(home)

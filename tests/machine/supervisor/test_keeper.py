@@ -170,6 +170,7 @@ def test_what_was_written_before_an_act_is_made_durable_once_afterwards(play: "P
 
 def test_a_thousand_quiet_records_never_hold_up_the_loop(play: "Play") -> None:
     async def scene(stage: "Stage") -> None:
+        stage.clock.stand()
         desk = Desk(stage)
         names = [f"a{number}" for number in range(3 * SETTLE_SLICE)]
         for name in names:
@@ -187,6 +188,7 @@ def test_a_thousand_quiet_records_never_hold_up_the_loop(play: "Play") -> None:
 
 def test_a_refused_record_is_told_once_and_tried_again_every_second(play: "Play") -> None:
     async def scene(stage: "Stage") -> None:
+        stage.clock.stand()
         desk = Desk(stage)
         service = desk.service()
         desk.disk.is_full = True

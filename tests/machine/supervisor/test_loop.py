@@ -225,6 +225,7 @@ def test_a_start_during_a_stop_waits_for_the_end_and_gives_one_copy(play: "Play"
 
 def test_a_service_starts_when_what_it_needs_is_ready(play: "Play") -> None:
     async def scene(stage: "Stage") -> None:
+        stage.clock.stand()
         web = stage.start(stage.spec("web", needs=(Need(name="db"),)))
         stage.start(stage.spec("db"))
         before = web.state.actual
@@ -346,9 +347,9 @@ def test_the_timer_of_a_waiting_service_is_set_again_from_its_record(play: "Play
         assert isinstance(found, Loaded)
         service = stage.supervisor.add(found.spec, found.state)
         stage.supervisor.rearm(service)
-        await stage.skip(49.0)
+        await stage.skip(30.0)
         assert service.state.actual is Actual.BACKOFF
-        await stage.skip(1.1)
+        await stage.skip(20.1)
         assert service.state.generation == 2
 
     play(first)

@@ -148,7 +148,11 @@ def test_one_that_cannot_be_started_is_tried_again(home: Home) -> None:
     play(home, act)
 
 
-def test_after_one_that_left_another_is_awaited_first(home: Home) -> None:
+def test_after_one_that_left_another_is_awaited_first(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GRACE_AFTER_LEAVING", 60.0)  # the other may be slow to come
+
     async def act(scene: Scene) -> None:
         scene.mutual.start()
         first = await scene.running()

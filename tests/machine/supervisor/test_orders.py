@@ -108,6 +108,7 @@ def test_a_start_that_fails_says_why(play: "Play") -> None:
 
 def test_a_start_that_ends_soon_and_must_wait_long_counts_as_failed(play: "Play") -> None:
     async def scene(stage: "Stage") -> None:
+        stage.clock.stand()  # else a program that is slow to end counts as started first
         policy = RestartPolicy(delay=60.0, max_delay=60.0)
         stage.supervisor.add(stage.python("raise SystemExit(3)", "a", restart=policy))
         (row,) = await Desk(stage).start("a")

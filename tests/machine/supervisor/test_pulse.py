@@ -47,6 +47,7 @@ def test_a_beat_says_who_lives_how_long_it_is_believed_and_over_how_many(play: "
 
 def test_it_beats_often_enough_for_a_watchdog_that_is_soon_worried(play: "Play") -> None:
     async def scene(stage: "Stage") -> None:
+        stage.clock.stand()
         heart = Heart(stage)
         heart.pulse.beat()
         heart.pulse.obey(5.0)

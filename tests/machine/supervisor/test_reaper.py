@@ -46,6 +46,7 @@ def is_a_zombie(pid: int) -> bool:
 
 def test_one_reaping_serves_a_crowd_of_deaths(play: "Play", stranger: int) -> None:
     async def scene(stage: "Stage") -> None:
+        stage.clock.stand()
         reaper = Reaper(stage.supervisor)
         for _ in range(100):
             reaper.hear()

@@ -22,7 +22,7 @@ from holdfast.machine.supervisor.pulse import BEAT_EVERY
 from holdfast.machine.supervisor.records import Records, load
 from holdfast.machine.supervisor.run import run
 from holdfast.model.service import Actual, Desired, Identity, ServiceState
-from holdfast.model.spec import RestartPolicy, ServiceSpec, StopPolicy
+from holdfast.model.spec import Probe, ProbeKind, RestartPolicy, ServiceSpec, StopPolicy
 from holdfast.model.wire import to_plain
 from holdfast.statefile import Durability
 
@@ -38,6 +38,8 @@ DEAF = (
     "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     "print('deaf', flush=True); signal.pause()"
 )
+LATE = Probe(kind=ProbeKind.NOTIFY, target=(), timeout=3600.0)
+"""Readiness that never comes: the service is starting for as long as a test looks."""
 GONE = Identity(pid=os.getpid(), start_ticks=1, boot_id=boot_id())
 
 
@@ -208,7 +210,7 @@ def test_an_open_intent_without_a_process_is_taken_up_again_and_counted(
         state = ServiceState(
             name="api", desired=Desired.UP, actual=Actual.STARTING, instance="api.1.none"
         )
-        save(stage, stage.spec(), state)
+        save(stage, stage.spec(ready=LATE), state)
         async with running(stage, short) as program:
             await program.becomes("starting")
             assert (await program.row())["restarts"] == 1
@@ -234,7 +236,7 @@ def test_nothing_of_another_boot_is_believed_but_what_was_on_its_feet_comes_back
         state = ServiceState(
             name="api", desired=Desired.UP, actual=Actual.RUNNING, process=mine, generation=4
         )
-        save(stage, stage.spec(), replace(state, **facts), boot="another")
+        save(stage, stage.spec(ready=LATE), replace(state, **facts), boot="another")
         async with running(stage, short) as program:
             row = await program.row()
             assert (row["state"], row["generation"], row["restarts"]) == expected

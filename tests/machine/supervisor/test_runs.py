@@ -145,9 +145,9 @@ def test_a_run_that_takes_too_long_is_ended_with_its_whole_tree(play: "Play") ->
         job = job_of(stage, code, timeout=3600.0)
         waiter = ordered(stage, job)
         await stage.hear("report")
-        await stage.skip(3599.0)
+        await stage.skip(3500.0)
         assert job.run is not None
-        await stage.skip(1.1)
+        await stage.skip(100.1)
         run = await waiter
         assert run.result is Result.TIMEOUT
         (event,) = stage.events("job.failed")
@@ -241,7 +241,11 @@ def test_a_program_that_was_started_as_a_service_gets_a_row_too(play: "Play") ->
 
 
 def test_a_run_outlives_its_supervisor_and_is_told_to_its_end_by_the_next(play: "Play") -> None:
-    code = "import time; print('one', flush=True); time.sleep(0.3); print('two')"
+    code = (
+        "import os, time; print('one', flush=True)\n"
+        "while not os.path.exists('go-on'): time.sleep(0.01)\n"
+        "print('two')"
+    )
 
     async def killed(stage: "Stage") -> None:
         job_of(stage, code).order(Trigger.MANUAL)
@@ -256,6 +260,7 @@ def test_a_run_outlives_its_supervisor_and_is_told_to_its_end_by_the_next(play: 
         job = job_of(stage, code)
         waiter: asyncio.Future[Run] = stage.loop.create_future()
         job._waiters.append(waiter)
+        (stage.folder / "go-on").touch()
         run = await waiter
         assert run.output_tail == "one\ntwo\n"
         assert run.result in (Result.SUCCESS, Result.UNKNOWN)

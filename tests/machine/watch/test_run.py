@@ -56,13 +56,16 @@ def wishes(*paths: Path, generation: int = 1) -> str:
 
 
 def test_it_says_what_it_watches_and_then_what_changed(program: Program, tmp_path: Path) -> None:
-    program.tell(wishes(tmp_path))
-    assert program.hear() == {"watching": ["api"]}
+    watched = tmp_path / "src"
+    watched.mkdir()
     (tmp_path / "a").write_text("x")
+    program.tell(wishes(watched))
+    assert program.hear() == {"watching": ["api"]}
+    (tmp_path / "a").rename(watched / "a")  # one step: two may be told as two changes
     assert program.hear() == {
         "service": "api",
         "generation": 1,
-        "changed": [str(tmp_path / "a")],
+        "changed": [str(watched / "a")],
         "count": 1,
     }
     program.tell("{}\n")

@@ -13,9 +13,10 @@ from holdfast.machine.watch.sights import POLL_EVERY, ROOTS_EVERY, UNQUIET_FOR, 
 
 
 class AheadClock:
-    """The clocks of this machine, each set forward by hand."""
+    """The clocks of this machine, each set forward by hand; but for that the monotonic one stands."""
 
     def __init__(self) -> None:
+        self.began = time.monotonic()
         self.ahead = 0.0
         self.wall_ahead = 0.0
 
@@ -23,7 +24,7 @@ class AheadClock:
         return time.time() + self.wall_ahead
 
     def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
+        return self.began + self.ahead
 
 
 class Kernel:

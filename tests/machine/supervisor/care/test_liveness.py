@@ -44,17 +44,18 @@ DEADLINE_S = 30.0
 
 
 class AheadClock:
-    """The clocks of this machine, set forward by hand."""
+    """The clocks of this machine, set forward by hand and by nothing else: this machine may be slow."""
 
     def __init__(self) -> None:
+        self.began = (time.time(), time.monotonic())
         self.ahead = 0.0
         self.stepped = 0.0
 
     def wall(self) -> float:
-        return time.time() + self.ahead + self.stepped
+        return self.began[0] + self.ahead + self.stepped
 
     def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
+        return self.began[1] + self.ahead
 
 
 class AheadLoop(asyncio.SelectorEventLoop):

@@ -69,9 +69,10 @@ def test_an_address_is_looked_at_by_tcp(home: Home) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https", "HTTPS"])
 def test_a_web_address_is_asked_by_its_scheme(home: Home, scheme: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    finding = found(home, service(home), ProbeKind.HTTP, f"{scheme}://127.0.0.1:{port}/")
+    with socket.socket() as deaf:  # bound, so that nobody else listens there
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        finding = found(home, service(home), ProbeKind.HTTP, f"{scheme}://127.0.0.1:{port}/")
     assert finding.found is Found.FAILED
     assert "refused" in finding.why
 
