@@ -148,11 +148,11 @@ def test_signals_are_passed_on_and_the_program_decides(
 ) -> None:
     number = getattr(signal, f"SIG{name}")
     code = f"""
-import signal, sys
+import signal, sys, time
 def end(*_): sys.exit(7)
 signal.signal({int(number)}, end)
 print("begun", flush=True)
-while True: signal.pause()
+while True: time.sleep(0.05)
 """
     runner = piped(front, code)
     assert runner.stdout is not None
@@ -170,7 +170,7 @@ def test_a_program_ended_by_a_signal_is_told_as_such(front: Front, told: Path) -
 
 def test_ctrl_c_on_a_terminal_reaches_the_program_once(front: Front, told: Path) -> None:
     program = """
-import signal, sys
+import signal, sys, time
 got = []
 def catch(*_):
     got.append(1)
@@ -178,7 +178,7 @@ def catch(*_):
 signal.signal(signal.SIGINT, catch)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(len(got)))
 print("begun", flush=True)
-while True: signal.pause()
+while True: time.sleep(0.05)
 """
     pid, terminal = pty.fork()
     if pid == 0:

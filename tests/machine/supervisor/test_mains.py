@@ -20,11 +20,11 @@ import os, signal, sys, time
 other = os.fork()
 if other == 0:
     signal.pause()
-print(os.getpid(), other, flush=True)
 sys.stdin = None
 signal.signal(signal.SIGUSR1, lambda *_: os._exit(0))
+print(os.getpid(), other, flush=True)
 while True:
-    signal.pause()
+    time.sleep(0.05)
 """
 
 
